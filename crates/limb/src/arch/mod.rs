@@ -1,0 +1,5 @@
+//! Lanes of one instruction set each.
+
+pub mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+pub mod wasm;

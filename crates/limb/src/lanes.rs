@@ -1,0 +1,73 @@
+//! The lane trait: two independent 64-bit instances side by side, seen as doubles or as integers.
+
+/// Two instances of a computation, one per 64-bit lane.
+///
+/// Every operation is lane-wise. Nothing here branches on or indexes by a lane's value.
+pub trait Lanes: Copy + 'static {
+    /// Two doubles.
+    type F: Copy;
+    /// Two 64-bit integers, two's complement, wrapping.
+    type I: Copy;
+
+    /// Whether [`Lanes::madd`] and [`Lanes::nmadd`] round once on this CPU.
+    ///
+    /// Found by running the operation on operands whose product needs more than 53 bits.
+    fn fused() -> bool {
+        let a = f64::from(1u32 << 27) + 1.0;
+        // a * a = 2^54 + 2^28 + 1: the trailing one is lost unless the product is exact.
+        let high = a * a;
+        let low = Self::store_f(Self::nmadd(
+            Self::splat_f(core::hint::black_box(a)),
+            Self::splat_f(a),
+            Self::splat_f(high),
+        ));
+        low == [-1.0, -1.0]
+    }
+
+    /// The same double in both lanes.
+    fn splat_f(x: f64) -> Self::F;
+    /// Lane 0 first.
+    fn load_f(x: [f64; 2]) -> Self::F;
+    /// Lane 0 first.
+    fn store_f(x: Self::F) -> [f64; 2];
+    /// The same integer in both lanes.
+    fn splat_i(x: i64) -> Self::I;
+    /// Lane 0 first.
+    fn load_i(x: [i64; 2]) -> Self::I;
+    /// Lane 0 first.
+    fn store_i(x: Self::I) -> [i64; 2];
+
+    /// `a * b + c`, rounded once where [`Lanes::fused`] holds.
+    fn madd(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `c - a * b`, rounded once where [`Lanes::fused`] holds.
+    fn nmadd(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `a + b`.
+    fn add_f(a: Self::F, b: Self::F) -> Self::F;
+    /// `a - b`.
+    fn sub_f(a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b`.
+    fn mul_f(a: Self::F, b: Self::F) -> Self::F;
+    /// The bit pattern as integers.
+    fn to_bits(a: Self::F) -> Self::I;
+    /// The bit pattern as doubles.
+    fn from_bits(a: Self::I) -> Self::F;
+
+    /// `a + b`, wrapping.
+    fn add_i(a: Self::I, b: Self::I) -> Self::I;
+    /// `a - b`, wrapping.
+    fn sub_i(a: Self::I, b: Self::I) -> Self::I;
+    /// Bitwise and.
+    fn and(a: Self::I, b: Self::I) -> Self::I;
+    /// Bitwise or.
+    fn or(a: Self::I, b: Self::I) -> Self::I;
+    /// Bitwise exclusive or.
+    fn xor(a: Self::I, b: Self::I) -> Self::I;
+    /// Shift left, zeros in.
+    fn shl<const N: u32>(a: Self::I) -> Self::I;
+    /// Logical shift right.
+    fn shr_u<const N: u32>(a: Self::I) -> Self::I;
+    /// Arithmetic shift right.
+    fn shr_s<const N: u32>(a: Self::I) -> Self::I;
+    /// Product of the low 32 bits of each lane, unsigned, 64 bits wide.
+    fn mul_u32(a: Self::I, b: Self::I) -> Self::I;
+}

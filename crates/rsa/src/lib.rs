@@ -1,0 +1,2 @@
+//! RSA keys: sieve, primality, generation, CRT signing.
+#![forbid(unsafe_code)]
