@@ -123,7 +123,7 @@ function asFailure(error: unknown, { env, stderr }: Context): Failure {
     const lead = first.replace(/^Invalid (value|option)/, (_, what) => `invalid ${what}`);
     return usage({ error: [lead, ...rest.filter((line) => line !== '')].join(' ') });
   }
-  if (env['K3S_PKI_DEBUG'] === '1' && error instanceof Error) stderr.write(`${error.stack}\n`);
+  if (env.K3S_PKI_DEBUG === '1' && error instanceof Error) stderr.write(`${error.stack}\n`);
   const what = error instanceof Error ? error.message : String(error);
   return new Failure([
     { error: what, hint: 'this is a defect of k3s-pki: run again with K3S_PKI_DEBUG=1 and report it' },

@@ -28,7 +28,7 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 
 /** A spinner on a terminal, nothing in a pipe. */
 export function progress(stream: Writable): Progress {
-  if (!isTerminal(stream) || process.env['TERM'] === 'dumb') return { show() {}, end() {} };
+  if (!isTerminal(stream) || process.env.TERM === 'dumb') return { show() {}, end() {} };
   let text = '';
   let frame = 0;
   const started = Date.now();
