@@ -230,7 +230,7 @@ func judgeSupervisorLeaf(folder string, ca caFile, issued map[string]tls.Certifi
 		verdict.failure = classifySigning(err)
 		return verdict
 	}
-	_, keyPEM, err := factory.MarshalChain(key, certificate)
+	keyPEM, err := certutil.MarshalPrivateKeyToPEM(key)
 	if err != nil {
 		verdict.failure = fail("other", err)
 		return verdict
