@@ -208,6 +208,10 @@ export function whyServiceKeyFails(blocks: readonly PemBlock[]): string | undefi
   const first = blocks.filter((block) => block.kind !== 'other')[0];
   if (first === undefined) return 'holds no key';
   if (first.kind === 'private-key') {
+    if (first.key.algorithm === 'ec' && first.form === 'pkcs8') {
+      // Source: k8s.io/client-go/util/keyutil, ParsePublicKeysPEM: EC keys are read as SEC1 only.
+      return 'the first key is an EC key in PKCS#8 form, which the API server does not read; SEC1 (EC PRIVATE KEY) is';
+    }
     if (first.key.algorithm === 'rsa' || first.key.algorithm === 'ec') return undefined;
     return `the first key is ${first.key.algorithm === 'ed25519' ? 'Ed25519' : 'of an unknown type'}: K3s signs service account tokens with RSA or EC keys only`;
   }

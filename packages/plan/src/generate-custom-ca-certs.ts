@@ -277,7 +277,7 @@ function planAuthority(
       return undefined;
     }
     const chain = climb(signer, pairs.root.path, [], roots, pairs.root.path, x509, problems);
-    checkChain(chain, 2, now, problems);
+    checkChain(chain, 2, x509, now, problems);
     const found = foundCertificate(pairs.root.path, signer);
     const below = newIntermediate({
       kind: 'found',
@@ -309,7 +309,7 @@ function planAuthority(
   }
   const { path } = intermediate.certificate;
   const chain = climb(signer, path, certificates, roots, pairs.root.path, x509, problems);
-  checkChain(chain, 1, now, problems);
+  checkChain(chain, 1, x509, now, problems);
   // Issuing certificate first, its issuers after it in order, then whatever else the file holds.
   const onPath = chain.filter((link) => link.file === path).map((link) => link.certificate);
   const rest = certificates.filter((certificate) => !onPath.includes(certificate));
@@ -429,12 +429,24 @@ function climb(
 }
 
 /** Checks every certificate of a chain, issuing one first; `below` CA certificates stand under the first. */
-function checkChain(chain: readonly Link[], below: number, now: number, problems: Problems): void {
+function checkChain(chain: readonly Link[], below: number, x509: X509, now: number, problems: Problems): void {
   let count = below;
   for (const { certificate, file } of chain) {
     checkSigner(certificate, file, count, now, problems);
     // RFC 5280, section 4.2.1.9: self-issued certificates do not count.
     if (!isSelfIssued(certificate)) count += 1;
+  }
+  const [first, ...issuers] = chain;
+  const root = issuers.at(-1) ?? first;
+  if (problems.refused || first === undefined || root === undefined) return;
+  const result = x509.chains({
+    leaf: first.certificate,
+    roots: [root.certificate],
+    intermediates: issuers.slice(0, -1).map(({ certificate }) => certificate),
+    at: now,
+  });
+  if (!result.ok) {
+    problems.error('chain-refused', first.file, { subject: first.certificate.subject, detail: result.detail });
   }
 }
 

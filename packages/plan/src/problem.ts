@@ -48,6 +48,8 @@ export interface ProblemValues {
     readonly why: 'name' | 'key-id' | 'signature';
     readonly roots: string;
   };
+  /** Go's crypto/x509 finds no chain although every certificate looks right, such as over an unknown critical extension. */
+  'chain-refused': { readonly subject: string; readonly detail: string };
   'root-not-self-signed': { readonly subject: string; readonly issuer: string };
   'several-certificates': { readonly count: number };
   'service-key': { readonly reason: string };

@@ -132,6 +132,10 @@ const catalogue: Catalogue = {
     }`,
     hint: `check: openssl verify -CAfile ${show(roots)} ${file}`,
   }),
+  'chain-refused': ({ subject, detail }, file) => ({
+    error: `${file}: K3s finds no chain from ${subject} to its root: ${detail}`,
+    hint: 'use a CA that Go accepts: no critical extension beyond basicConstraints, keyUsage and the like',
+  }),
   'root-not-self-signed': ({ subject, issuer }, file) => ({
     error: `${file}: the chain ends in ${subject}, which is no root: ${issuer} issued it`,
     hint: `append the self-signed root certificate to ${file}; join tokens carry its hash`,
