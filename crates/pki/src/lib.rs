@@ -1,2 +1,28 @@
 //! Certificates and keys: rcgen and ring for the ordinary, PEM and DER in and out.
 #![forbid(unsafe_code)]
+
+mod asn1;
+mod certificate;
+mod chain;
+mod encrypted;
+mod error;
+mod inspect;
+mod issue;
+mod name;
+pub mod pem;
+mod private_key;
+mod public_key;
+mod rng;
+mod rsa_key;
+pub mod signature;
+
+pub use certificate::{AltNames, BasicConstraints, Certificate};
+pub use chain::{Failure, Link, NoChain, Request, chains};
+pub use error::Error;
+pub use inspect::{Content, inspect, open_key};
+pub use issue::{Spec, issue};
+pub use name::Attribute;
+pub use pem::Block;
+pub use private_key::{Form, KeyType, PrivateKey, generate};
+pub use public_key::{Curve, KeyFacts, PublicKey};
+pub use rng::SystemRng;

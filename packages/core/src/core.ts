@@ -1,1 +1,184 @@
+import { setImmediate } from 'node:timers/promises';
+import { call, load, wasm } from './engine.ts';
+import { CoreError } from './errors.ts';
+import { type KeyJob, type KeyRun, runKeyWorkers } from './key-workers.ts';
+import { CorePrivateKey, handle } from './private-key.ts';
+import type {
+  Certificate,
+  CertificateSpec,
+  ChainFailure,
+  ChainRequest,
+  ChainResult,
+  Core,
+  KeyProgress,
+  KeyType,
+  PemBlock,
+  PrivateKey,
+} from './types.ts';
+
+export { CoreError } from './errors.ts';
 export type * from './types.ts';
+
+/** Loads the core. Throws CoreError `internal` when its file is missing or this Node cannot run it. */
+export async function createCore(): Promise<Core> {
+  return new WasmCore(await load());
+}
+
+class WasmCore implements Core {
+  readonly #module: WebAssembly.Module;
+  readonly #runs = new Set<KeyRun>();
+
+  constructor(module: WebAssembly.Module) {
+    this.#module = module;
+  }
+
+  inspect(file: Uint8Array): PemBlock[] {
+    const blocks = JSON.parse(call(() => wasm.inspect(file))) as Plain<PemBlock>[];
+    return blocks.map((block) => {
+      if (block.kind === 'certificate') {
+        return { ...block, certificate: certificate(block.certificate) };
+      }
+      return block;
+    });
+  }
+
+  signatureHolds(certificate: Certificate, issuer: Certificate): boolean {
+    return call(() => wasm.signatureHolds(certificate.der, issuer.der));
+  }
+
+  chains(request: ChainRequest): ChainResult {
+    const all = [request.leaf, ...request.intermediates, ...request.roots];
+    const pool = new wasm.Pool();
+    try {
+      for (const root of request.roots) {
+        call(() => pool.root(root.der));
+      }
+      for (const intermediate of request.intermediates) {
+        call(() => pool.intermediate(intermediate.der));
+      }
+      const usages = [...(request.usages ?? [])];
+      const found = JSON.parse(call(() => pool.chains(request.leaf.der, request.at, usages))) as FoundChains;
+      if (!found.ok) {
+        return found;
+      }
+      const chains = found.chains.map((chain) => chain.flatMap((index) => all[index] ?? []));
+      return { ok: true, chains };
+    } finally {
+      pool.free();
+    }
+  }
+
+  openKey(pem: Uint8Array, passphrase?: Uint8Array): PrivateKey {
+    return new CorePrivateKey(call(() => wasm.openKey(pem, passphrase)));
+  }
+
+  async generateKeys(
+    types: readonly KeyType[],
+    options: { signal?: AbortSignal; onProgress?: KeyProgress } = {},
+  ): Promise<PrivateKey[]> {
+    const { signal, onProgress } = options;
+    for (const type of types) {
+      call(() => wasm.checkKeyType(type));
+    }
+    const keys: (PrivateKey | undefined)[] = types.map(() => undefined);
+    let done = 0;
+    const keep = ({ place, type }: KeyJob, key: PrivateKey): void => {
+      keys[place] = key;
+      done += 1;
+      onProgress?.({ done, total: types.length, type });
+    };
+    const jobs = types.map((type, place): KeyJob => ({ place, type }));
+    const long = jobs.filter(({ type }) => type.startsWith('rsa:'));
+    const short = jobs.filter(({ type }) => !type.startsWith('rsa:'));
+    const aborted = (): CoreError =>
+      new CoreError('aborted', 'the key generation was stopped', { cause: signal?.reason });
+    let run: KeyRun | undefined;
+    const abort = (): void => run?.stop(aborted());
+    try {
+      if (signal?.aborted) {
+        throw aborted();
+      }
+      if (long.length > 0) {
+        run = runKeyWorkers(this.#module, long, (job, pem) => keep(job, this.openKey(pem)));
+        this.#runs.add(run);
+        // Awaited below; without a handler here a worker's early death would end the process.
+        run.finished.catch(() => {});
+        signal?.addEventListener('abort', abort, { once: true });
+      }
+      for (const job of short) {
+        // A key takes about a millisecond: the event loop runs between two of them.
+        await setImmediate();
+        if (signal?.aborted) {
+          throw aborted();
+        }
+        keep(job, new CorePrivateKey(call(() => wasm.generateKey(job.type))));
+      }
+      await run?.finished;
+      return keys.filter((key) => key !== undefined);
+    } catch (thrown) {
+      run?.stop(aborted());
+      for (const key of keys) {
+        key?.wipe();
+      }
+      throw thrown;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      if (run !== undefined) {
+        this.#runs.delete(run);
+      }
+    }
+  }
+
+  issue(spec: CertificateSpec, subjectKey: PrivateKey, issuerKey: PrivateKey, issuer?: Certificate): Certificate {
+    const blank = new wasm.Blank(octets(spec.serial), spec.notBefore, spec.notAfter, spec.subjectKeyId ?? true);
+    try {
+      return call(() => {
+        for (const [attribute, value] of spec.subject) {
+          blank.subject(attribute, value);
+        }
+        if (spec.ca !== undefined) {
+          blank.ca(spec.ca.pathLength);
+        }
+        blank.usages([...spec.keyUsage], [...(spec.extendedKeyUsage ?? [])]);
+        blank.altNames([...(spec.subjectAltNames?.dns ?? [])], [...(spec.subjectAltNames?.ip ?? [])]);
+        const made = blank.issue(handle(subjectKey), handle(issuerKey), issuer?.der);
+        return certificate(JSON.parse(made) as Plain<Certificate>);
+      });
+    } finally {
+      blank.free();
+    }
+  }
+
+  toPem(certificate: Certificate): string {
+    return call(() => wasm.certificatePem(certificate.der));
+  }
+
+  async close(): Promise<void> {
+    const runs = [...this.#runs];
+    for (const run of runs) {
+      run.stop(new CoreError('aborted', 'the core was closed'));
+    }
+    await Promise.allSettled(runs.map((run) => run.finished));
+  }
+}
+
+type FoundChains =
+  | { readonly ok: true; readonly chains: readonly number[][] }
+  | { readonly ok: false; readonly failure: ChainFailure; readonly detail: string };
+
+/** What JSON carries: octets are base64. */
+type Plain<T> = T extends Uint8Array ? string : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
+
+function certificate(plain: Plain<Certificate>): Certificate {
+  // A copy of its own: a small Buffer lies in a pool that others share.
+  const der = new Uint8Array(Buffer.from(plain.der, 'base64'));
+  return Object.freeze({ ...plain, der });
+}
+
+function octets(hex: string): Uint8Array {
+  const found = /^(?:[0-9a-f]{2})+$/i.test(hex) ? Buffer.from(hex, 'hex') : undefined;
+  if (found === undefined) {
+    throw new CoreError('malformed', 'a serial that is not whole octets in hexadecimal');
+  }
+  return found;
+}

@@ -1,0 +1,263 @@
+//! The little DER that keys, names and the assembly of a certificate need. Certificates are parsed by
+//! `x509-parser`. Every writer returns a buffer that is wiped when dropped and never grows, so that no copy
+//! of a private key is left behind by a reallocation. Source: X.690.
+
+use crate::error::{Error, malformed};
+use zeroize::Zeroizing;
+
+pub(crate) const BOOLEAN: u8 = 0x01;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const NULL: u8 = 0x05;
+pub(crate) const OID: u8 = 0x06;
+pub(crate) const UTF8_STRING: u8 = 0x0c;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+
+/// The tag of `[n]` with a constructed value.
+pub(crate) const fn explicit(n: u8) -> u8 {
+    0xa0 | n
+}
+
+/// The tag of `[n]` with a primitive value.
+pub(crate) const fn implicit(n: u8) -> u8 {
+    0x80 | n
+}
+
+/// One element: `raw` is tag, length and value together.
+#[derive(Clone, Copy)]
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) value: &'a [u8],
+    pub(crate) raw: &'a [u8],
+}
+
+/// Reads elements one after the other. Accepts DER only: definite lengths in their shortest form.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(der: &'a [u8]) -> Self {
+        Self { rest: der }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    pub(crate) fn element(&mut self) -> Result<Element<'a>, Error> {
+        let cut_off = || malformed("DER ends inside an element");
+        let [tag, first, ..] = *self.rest else {
+            return Err(cut_off());
+        };
+        if tag & 0x1f == 0x1f {
+            return Err(malformed("DER with a tag number over 30"));
+        }
+        let (header, length) = match first {
+            0..=0x7f => (2, usize::from(first)),
+            // Four octets of length are enough for any file that a program reads into memory.
+            0x81..=0x84 => {
+                let count = usize::from(first & 0x7f);
+                let octets = self.rest.get(2..2 + count).ok_or_else(cut_off)?;
+                let length = octets
+                    .iter()
+                    .fold(0usize, |sum, octet| sum << 8 | usize::from(*octet));
+                if octets[0] == 0 || length < 0x80 {
+                    return Err(malformed(
+                        "DER with a length that is not in its shortest form",
+                    ));
+                }
+                (2 + count, length)
+            }
+            _ => return Err(malformed("DER with an indefinite or oversized length")),
+        };
+        let end = header.checked_add(length).ok_or_else(cut_off)?;
+        let raw = self.rest.get(..end).ok_or_else(cut_off)?;
+        self.rest = &self.rest[end..];
+        Ok(Element {
+            tag,
+            value: &raw[header..],
+            raw,
+        })
+    }
+
+    pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, Error> {
+        let element = self.element()?;
+        if element.tag == tag {
+            Ok(element)
+        } else {
+            Err(malformed(format!(
+                "DER has tag {:02x} where {tag:02x} belongs",
+                element.tag
+            )))
+        }
+    }
+
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Error> {
+        if self.peek() == Some(tag) {
+            self.element().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The elements of a SEQUENCE.
+    pub(crate) fn sequence(&mut self) -> Result<Reader<'a>, Error> {
+        self.expect(SEQUENCE)
+            .map(|element| Reader::new(element.value))
+    }
+
+    /// A non-negative INTEGER, big endian, without a leading zero octet (zero itself is empty).
+    pub(crate) fn unsigned(&mut self) -> Result<&'a [u8], Error> {
+        let value = self.expect(INTEGER)?.value;
+        match value {
+            [] => Err(malformed("DER with an empty INTEGER")),
+            [0] => Ok(&[]),
+            [0, rest @ ..] if rest[0] & 0x80 != 0 => Ok(rest),
+            [0, ..] => Err(malformed(
+                "DER with an INTEGER that is not in its shortest form",
+            )),
+            [first, ..] if first & 0x80 != 0 => Err(malformed("DER with a negative INTEGER")),
+            _ => Ok(value),
+        }
+    }
+
+    /// The octets of a BIT STRING that has no unused bits.
+    pub(crate) fn bit_string(&mut self) -> Result<&'a [u8], Error> {
+        bits(self.expect(BIT_STRING)?.value)
+    }
+
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(malformed("DER with octets after its end"))
+        }
+    }
+}
+
+/// The octets of a BIT STRING's content that has no unused bits.
+pub(crate) fn bits(content: &[u8]) -> Result<&[u8], Error> {
+    match content {
+        [0, octets @ ..] => Ok(octets),
+        _ => Err(malformed("DER with a BIT STRING that is not whole octets")),
+    }
+}
+
+/// Reads one SEQUENCE that fills `der` and hands its elements to `read`, which has to consume them all.
+pub(crate) fn whole_sequence<'a, T>(
+    der: &'a [u8],
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut outer = Reader::new(der);
+    let mut inner = outer.sequence()?;
+    outer.end()?;
+    let result = read(&mut inner)?;
+    inner.end()?;
+    Ok(result)
+}
+
+pub(crate) type Der = Zeroizing<Vec<u8>>;
+
+/// One element with the concatenated `parts` as its value.
+pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Der {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut der = Zeroizing::new(Vec::with_capacity(length + 6));
+    der.push(tag);
+    if let (true, Ok(short)) = (length < 0x80, u8::try_from(length)) {
+        der.push(short);
+    } else {
+        let octets = length.to_be_bytes();
+        let skip = octets.iter().take_while(|octet| **octet == 0).count();
+        // At most four octets follow: the buffers here are far below 4 GiB.
+        der.push(0x80 | u8::try_from(octets.len() - skip).unwrap_or(4));
+        der.extend_from_slice(&octets[skip..]);
+    }
+    for part in parts {
+        der.extend_from_slice(part);
+    }
+    der
+}
+
+pub(crate) fn sequence(parts: &[&[u8]]) -> Der {
+    tlv(SEQUENCE, parts)
+}
+
+/// INTEGER from big-endian octets, leading zeros dropped.
+pub(crate) fn unsigned(octets: &[u8]) -> Der {
+    let skip = octets.iter().take_while(|octet| **octet == 0).count();
+    let octets = &octets[skip..];
+    match octets.first() {
+        Some(first) if first & 0x80 == 0 => tlv(INTEGER, &[octets]),
+        _ => tlv(INTEGER, &[&[0], octets]),
+    }
+}
+
+pub(crate) fn bit_string(octets: &[u8]) -> Der {
+    tlv(BIT_STRING, &[&[0], octets])
+}
+
+/// Dotted text of an OBJECT IDENTIFIER's content; `None` when it is not one that fits 64-bit arcs.
+pub(crate) fn dotted(content: &[u8]) -> Option<String> {
+    let mut arcs: Vec<u64> = Vec::new();
+    let mut arc: u64 = 0;
+    let mut inside = false;
+    for octet in content {
+        arc = arc.checked_mul(128)? | u64::from(octet & 0x7f);
+        inside = octet & 0x80 != 0;
+        if !inside {
+            if arcs.is_empty() {
+                let first = (arc / 40).min(2);
+                arcs.push(first);
+                arcs.push(arc - first * 40);
+            } else {
+                arcs.push(arc);
+            }
+            arc = 0;
+        }
+    }
+    if inside || arcs.is_empty() {
+        return None;
+    }
+    Some(
+        arcs.iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join("."),
+    )
+}
+
+/// OBJECT IDENTIFIER's content from dotted text.
+pub(crate) fn oid_content(dotted: &str) -> Option<Vec<u8>> {
+    let arcs = dotted
+        .split('.')
+        .map(|arc| arc.parse::<u64>().ok())
+        .collect::<Option<Vec<_>>>()?;
+    let [first, second, rest @ ..] = arcs.as_slice() else {
+        return None;
+    };
+    if *first > 2 || (*first < 2 && *second > 39) {
+        return None;
+    }
+    let mut content = Vec::new();
+    push_arc(&mut content, first.checked_mul(40)?.checked_add(*second)?);
+    for arc in rest {
+        push_arc(&mut content, *arc);
+    }
+    Some(content)
+}
+
+fn push_arc(content: &mut Vec<u8>, arc: u64) {
+    let groups = (u64::BITS - arc.leading_zeros()).max(1).div_ceil(7);
+    for group in (0..groups).rev() {
+        let more = if group == 0 { 0 } else { 0x80 };
+        content.push((arc >> (7 * group)).to_le_bytes()[0] & 0x7f | more);
+    }
+}

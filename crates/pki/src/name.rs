@@ -1,0 +1,152 @@
+//! Distinguished names: text for people, and the encoding of the subjects that we write.
+
+use crate::asn1::{self, Reader};
+use crate::error::{Error, malformed};
+use crate::public_key::dotted;
+use std::fmt::Write;
+
+/// Short names of attribute types. Source: RFC 4514 section 3, then OpenSSL's for the common rest.
+const SHORT_NAMES: [(&[u8], &str); 14] = [
+    (b"\x55\x04\x03", "CN"),
+    (b"\x55\x04\x04", "SN"),
+    (b"\x55\x04\x05", "serialNumber"),
+    (b"\x55\x04\x06", "C"),
+    (b"\x55\x04\x07", "L"),
+    (b"\x55\x04\x08", "ST"),
+    (b"\x55\x04\x09", "STREET"),
+    (b"\x55\x04\x0a", "O"),
+    (b"\x55\x04\x0b", "OU"),
+    (b"\x55\x04\x0c", "title"),
+    (b"\x55\x04\x2a", "GN"),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01", "emailAddress"),
+    (b"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01", "UID"),
+    (b"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19", "DC"),
+];
+
+/// An attribute of a subject that we write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attribute {
+    /// commonName.
+    CommonName,
+    /// organizationName.
+    Organization,
+}
+
+/// Text of a DER Name in the encoded order, `CN=a,O=b`; a multi-valued RDN is joined by `+`. Characters that could
+/// deceive on a terminal are escaped too. Errors: `Malformed`. Source: RFC 4514.
+pub(crate) fn text(der: &[u8]) -> Result<String, Error> {
+    let mut text = String::new();
+    asn1::whole_sequence(der, |names| {
+        while !names.is_empty() {
+            let mut set = Reader::new(names.expect(asn1::SET)?.value);
+            let mut separator = if text.is_empty() { "" } else { "," };
+            while !set.is_empty() {
+                let mut attribute = set.sequence()?;
+                let oid = attribute.expect(asn1::OID)?.value;
+                let value = attribute.element()?;
+                attribute.end()?;
+                text.push_str(separator);
+                separator = "+";
+                let short = SHORT_NAMES.iter().find(|(known, _)| *known == oid);
+                match short {
+                    Some((_, name)) => text.push_str(name),
+                    None => text.push_str(&dotted(oid)),
+                }
+                text.push('=');
+                match string(value.tag, value.value) {
+                    Some(value) => escape(&mut text, &value),
+                    None => {
+                        text.push('#');
+                        push_hex(&mut text, value.raw);
+                    }
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(text)
+}
+
+/// Characters of a directory string; `None` when it is of another type or not what its type allows.
+fn string(tag: u8, value: &[u8]) -> Option<String> {
+    match tag {
+        // UTF8String, NumericString, PrintableString, IA5String.
+        0x0c | 0x12 | 0x13 | 0x16 => std::str::from_utf8(value).ok().map(str::to_owned),
+        // TeletexString, read as Latin-1 as Go and OpenSSL do.
+        0x14 => Some(value.iter().copied().map(char::from).collect()),
+        // BMPString.
+        0x1e => {
+            let units = value.chunks(2).map(|pair| match pair {
+                [high, low] => Some(u16::from_be_bytes([*high, *low])),
+                _ => None,
+            });
+            String::from_utf16(&units.collect::<Option<Vec<_>>>()?).ok()
+        }
+        // UniversalString.
+        0x1c => value
+            .chunks(4)
+            .map(|unit| char::from_u32(u32::from_be_bytes(unit.try_into().ok()?)))
+            .collect(),
+        _ => None,
+    }
+}
+
+fn escape(text: &mut String, value: &str) {
+    let last = value.chars().count().saturating_sub(1);
+    for (index, character) in value.chars().enumerate() {
+        match character {
+            ',' | '+' | '"' | '\\' | '<' | '>' | ';' => {
+                text.push('\\');
+                text.push(character);
+            }
+            ' ' if index == 0 || index == last => text.push_str("\\ "),
+            '#' if index == 0 => text.push_str("\\#"),
+            _ if character.is_control() || deceives(character) => {
+                let mut octets = [0; 4];
+                for octet in character.encode_utf8(&mut octets).bytes() {
+                    text.push('\\');
+                    push_hex(text, &[octet]);
+                }
+            }
+            _ => text.push(character),
+        }
+    }
+}
+
+/// Zero-width and direction-changing characters, line and paragraph separators.
+fn deceives(character: char) -> bool {
+    matches!(
+        character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
+pub(crate) fn push_hex(text: &mut String, octets: &[u8]) {
+    for octet in octets {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{octet:02x}");
+    }
+}
+
+/// The DER Name of a subject: one RDN an attribute, UTF8String each. Errors: `Malformed` for a value that is empty or
+/// over 64 characters. Source: RFC 5280 4.1.2.4 and the bounds ub-common-name, ub-organization-name of its appendix A.1.
+pub(crate) fn encode(subject: &[(Attribute, String)]) -> Result<Vec<u8>, Error> {
+    let mut names = Vec::new();
+    for (attribute, value) in subject {
+        let oid: &[u8] = match attribute {
+            Attribute::CommonName => b"\x55\x04\x03",
+            Attribute::Organization => b"\x55\x04\x0a",
+        };
+        if value.is_empty() || value.chars().count() > 64 {
+            return Err(malformed(
+                "a name in the subject must have 1 to 64 characters",
+            ));
+        }
+        let pair = asn1::sequence(&[
+            &asn1::tlv(asn1::OID, &[oid]),
+            &asn1::tlv(asn1::UTF8_STRING, &[value.as_bytes()]),
+        ]);
+        names.extend_from_slice(&asn1::tlv(asn1::SET, &[&pair]));
+    }
+    Ok(asn1::sequence(&[&names]).to_vec())
+}

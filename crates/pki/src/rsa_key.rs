@@ -1,0 +1,127 @@
+//! RSA private keys: the one place that makes them, checks them and signs with them.
+
+use crate::asn1::{self, Reader};
+use crate::error::{Error, internal, malformed, unsupported};
+use crate::public_key::bit_length;
+use rand_core::CryptoRng;
+use ring::signature::RsaKeyPair;
+use rsa::traits::{PrivateKeyParts, PublicKeyParts};
+use rsa::{BoxedUint, PrivateKey, pkcs1v15::Pkcs1v15Sign};
+use zeroize::Zeroizing;
+
+/// Larger moduli take minutes per operation and serve nobody.
+const MAX_BITS: u32 = 16384;
+
+/// The components of an RSAPrivateKey, big endian without leading zeros. Source: RFC 8017 A.1.2.
+struct Components<'a> {
+    n: &'a [u8],
+    e: &'a [u8],
+    d: &'a [u8],
+    p: &'a [u8],
+    q: &'a [u8],
+    dp: &'a [u8],
+    dq: &'a [u8],
+    q_inverse: &'a [u8],
+}
+
+impl<'a> Components<'a> {
+    fn read(der: &'a [u8]) -> Result<Self, Error> {
+        asn1::whole_sequence(der, |reader: &mut Reader<'a>| {
+            if !reader.unsigned()?.is_empty() {
+                return Err(unsupported("an RSA key of more than two primes"));
+            }
+            Ok(Self {
+                n: reader.unsigned()?,
+                e: reader.unsigned()?,
+                d: reader.unsigned()?,
+                p: reader.unsigned()?,
+                q: reader.unsigned()?,
+                dp: reader.unsigned()?,
+                dq: reader.unsigned()?,
+                q_inverse: reader.unsigned()?,
+            })
+        })
+    }
+
+    fn key(&self) -> Result<PrivateKey, Error> {
+        if bit_length(self.n) > MAX_BITS {
+            return Err(unsupported("an RSA key of more than 16384 bits"));
+        }
+        let integer = |octets| BoxedUint::from_be_slice_vartime(octets);
+        let (n, e, d) = (integer(self.n), integer(self.e), integer(self.d));
+        let primes = vec![integer(self.p), integer(self.q)];
+        // The crate's bound for ordinary exponents is 2^33 - 1.
+        let key = if bit_length(self.e) > 33 {
+            PrivateKey::from_components_with_large_exponent(n, e, d, primes)
+        } else {
+            PrivateKey::from_components(n, e, d, primes)
+        };
+        key.map_err(|_| malformed("an RSA key whose numbers do not belong together"))
+    }
+}
+
+/// Checks a DER RSAPrivateKey: every number against the others. Returns modulus and exponent.
+/// Errors: `Malformed`; `Unsupported` for more than two primes or 16384 bits.
+pub(crate) fn check(der: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let components = Components::read(der)?;
+    let key = components.key()?;
+    let equal = |ours: Option<&BoxedUint>, stored: &[u8]| {
+        ours.is_some_and(|ours| {
+            let ours = Zeroizing::new(ours.to_be_bytes_trimmed_vartime().into_vec());
+            ours.as_slice() == stored
+        })
+    };
+    let coefficient = key.crt_coefficient().map(Zeroizing::new);
+    if equal(key.dp(), components.dp)
+        && equal(key.dq(), components.dq)
+        && equal(coefficient.as_deref(), components.q_inverse)
+    {
+        Ok((components.n.to_vec(), components.e.to_vec()))
+    } else {
+        Err(malformed(
+            "an RSA key whose CRT numbers do not belong to its primes",
+        ))
+    }
+}
+
+/// A new key as DER RSAPrivateKey, exponent 65537.
+pub(crate) fn generate(bits: u32, rng: &mut dyn CryptoRng) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let size = usize::try_from(bits).map_err(|_| internal("an RSA size beyond this machine"))?;
+    let key = PrivateKey::new(rng, size).map_err(|_| internal("no RSA key was made"))?;
+    let integer = |number: Option<&BoxedUint>| {
+        let number = number.ok_or_else(|| internal("an RSA key without its CRT numbers"))?;
+        let octets = Zeroizing::new(number.to_be_bytes_trimmed_vartime().into_vec());
+        Ok::<_, Error>(asn1::unsigned(&octets))
+    };
+    let coefficient = key.crt_coefficient().map(Zeroizing::new);
+    let primes = key.primes();
+    Ok(asn1::sequence(&[
+        &asn1::unsigned(&[]),
+        &asn1::unsigned(&key.n_bytes()),
+        &asn1::unsigned(&key.e_bytes()),
+        &integer(Some(key.d()))?,
+        &integer(primes.first().map(AsRef::as_ref))?,
+        &integer(primes.get(1).map(AsRef::as_ref))?,
+        &integer(key.dp())?,
+        &integer(key.dq())?,
+        &integer(coefficient.as_deref())?,
+    ]))
+}
+
+/// PKCS#1 v1.5 with SHA-256. ring signs with the keys that it accepts (2048 to 4096 bits, e of 65537 or more), the
+/// crate `rsa` with the rest, blinded by `rng`.
+pub(crate) fn sign(der: &[u8], message: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, Error> {
+    if let Ok(pair) = RsaKeyPair::from_der(der) {
+        let mut signature = vec![0; pair.public().modulus_len()];
+        let padding = &ring::signature::RSA_PKCS1_SHA256;
+        let random = ring::rand::SystemRandom::new();
+        return pair
+            .sign(padding, &random, message, &mut signature)
+            .map(|()| signature)
+            .map_err(|_| internal("ring made no RSA signature"));
+    }
+    let key = Components::read(der)?.key()?;
+    let hash = ring::digest::digest(&ring::digest::SHA256, message);
+    key.sign_with_rng(rng, Pkcs1v15Sign::new::<sha2::Sha256>(), hash.as_ref())
+        .map_err(|_| internal("no RSA signature was made"))
+}

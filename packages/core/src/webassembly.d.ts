@@ -1,0 +1,13 @@
+/** The part of the WebAssembly namespace that the core uses: neither `esnext` nor Node's types declare it. */
+declare namespace WebAssembly {
+  interface Module {
+    readonly [Symbol.toStringTag]: string;
+  }
+  interface Memory {
+    readonly buffer: ArrayBuffer;
+  }
+  interface Table {
+    readonly length: number;
+  }
+  function compile(octets: Uint8Array): Promise<Module>;
+}

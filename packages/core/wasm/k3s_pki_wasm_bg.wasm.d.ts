@@ -1,0 +1,34 @@
+/* tslint:disable */
+/* eslint-disable */
+export const memory: WebAssembly.Memory;
+export const __wbg_blank_free: (a: number, b: number) => void;
+export const __wbg_key_free: (a: number, b: number) => void;
+export const __wbg_pool_free: (a: number, b: number) => void;
+export const blank_altNames: (a: number, b: number, c: number, d: number, e: number) => void;
+export const blank_ca: (a: number, b: number) => void;
+export const blank_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number, number];
+export const blank_new: (a: number, b: number, c: number, d: number, e: number) => number;
+export const blank_subject: (a: number, b: number, c: number, d: number, e: number) => [number, number];
+export const blank_usages: (a: number, b: number, c: number, d: number, e: number) => void;
+export const certificatePem: (a: number, b: number) => [number, number];
+export const checkKeyType: (a: number, b: number) => [number, number];
+export const generateKey: (a: number, b: number) => [number, number, number];
+export const inspect: (a: number, b: number) => [number, number];
+export const key_facts: (a: number) => [number, number];
+export const key_pem: (a: number, b: number, c: number) => [number, number, number];
+export const openKey: (a: number, b: number, c: number, d: number) => [number, number, number];
+export const pool_chains: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number, number];
+export const pool_intermediate: (a: number, b: number, c: number) => [number, number];
+export const pool_new: () => number;
+export const pool_root: (a: number, b: number, c: number) => [number, number];
+export const signatureHolds: (a: number, b: number, c: number, d: number) => number;
+export const ring_core_0_17_14__bn_mul_mont: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
+export const __wbindgen_malloc: (a: number, b: number) => number;
+export const __wbindgen_realloc: (a: number, b: number, c: number, d: number) => number;
+export const __wbindgen_free: (a: number, b: number, c: number) => void;
+export const __wbindgen_exn_store: (a: number) => void;
+export const __externref_table_alloc: () => number;
+export const __wbindgen_externrefs: WebAssembly.Table;
+export const __externref_drop_slice: (a: number, b: number) => void;
+export const __externref_table_dealloc: (a: number) => void;
+export const __wbindgen_start: () => void;
