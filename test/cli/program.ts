@@ -60,9 +60,12 @@ export function environment(added: RunOptions['env'] = {}): NodeJS.ProcessEnv {
 /** A folder that is gone when the process ends. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'k3s-pki-test-'));
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  if (folders.length === 0) process.on('exit', () => folders.forEach((each) => rmSync(each, { recursive: true, force: true })));
+  folders.push(path);
   return path;
 }
+
+const folders: string[] = [];
 
 /** Puts files below a folder; a path's directories are made. Keys get mode 0600. */
 export function put(root: string, files: Readonly<Record<string, string | Uint8Array>>): void {

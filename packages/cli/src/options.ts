@@ -8,7 +8,7 @@ export const isKeyType = makeValidator<unknown, KeyType>({
     const bits = Number(/^rsa:(\d{4})$/.exec(text)?.[1]);
     if (/^(ec:p(256|384|521)|ed25519)$/.test(text) || (bits >= 2048 && bits <= 8192 && bits % 64 === 0)) return true;
     state?.errors?.push(
-      `expected rsa:2048 to rsa:8192 (in steps of 64), ec:p256, ec:p384, ec:p521 or ed25519 (got ${JSON.stringify(value)})`,
+      `${state.p ?? '.'}: Expected rsa:2048 to rsa:8192 (in steps of 64), ec:p256, ec:p384, ec:p521 or ed25519 (got ${JSON.stringify(value)})`,
     );
     return false;
   },

@@ -121,7 +121,8 @@ function asFailure(error: unknown, { env, stderr }: Context): Failure {
     // "Invalid value for --days:\n\n- expected ...": one line, clipanion's words.
     const [first = '', ...rest] = error.message.split('\n').map((line) => line.replace(/^- /, '').trim());
     const lead = first.replace(/^Invalid (value|option)/, (_, what) => `invalid ${what}`);
-    return usage({ error: [lead, ...rest.filter((line) => line !== '')].join(' ') });
+    const reasons = rest.filter((line) => line !== '').map((line) => line.replace(/^Expected/, 'expected'));
+    return usage({ error: [lead, ...reasons].join(' ').replace(/(--\S+)(?=expected)/, '$1: ') });
   }
   if (env.K3S_PKI_DEBUG === '1' && error instanceof Error) stderr.write(`${error.stack}\n`);
   const what = error instanceof Error ? error.message : String(error);
