@@ -77,7 +77,7 @@ function buildJudge(): GoJudge | Absent {
   if (!existsSync(path)) {
     // Two test files may build at once: each builds beside the target, and the last rename wins with equal bytes.
     const mine = `${path}.${process.pid}`;
-    const build = spawnSync('go', ['build', '-buildvcs=false', '-trimpath', '-mod=readonly', '-o', mine, '.'], {
+    const build = spawnSync('go', ['build', '-buildvcs=false', '-mod=readonly', '-o', mine, '.'], {
       cwd: goFolder,
       encoding: 'utf8',
     });
@@ -167,4 +167,72 @@ function finished(program: string, result: SpawnSyncReturns<string>): Verdict {
 
 function firstLine(text: string): string {
   return text.trim().split('\n', 1)[0] ?? '';
+}
+
+/** A failure as the Go judge prints it. Classes are stable, `reason` is Go's own text and is not. */
+export interface JudgedFailure {
+  readonly failure?: string;
+  readonly reason?: string;
+  /** With `unknown-authority`: the class of what spoilt the first candidate issuer. */
+  readonly hint?: string;
+}
+
+/** An answer for one CA, leaf or connection. */
+export interface Judged extends JudgedFailure {
+  readonly name: string;
+  readonly ok: boolean;
+}
+
+/** The CA hash of a token: of the chain's root in DER, or of the file's literal bytes. */
+export interface JudgedHash extends JudgedFailure {
+  readonly file?: string;
+  readonly hash?: string;
+  readonly of?: 'root' | 'file';
+  readonly root?: string;
+}
+
+/** What can be said of a key without its secret. */
+export interface JudgedKey {
+  readonly algorithm: 'rsa' | 'ec' | 'ed25519';
+  readonly bits: number;
+  readonly curve?: string;
+  readonly spkiSha256: string;
+}
+
+/** `judge first-start SERVER_DIR`: whether K3s comes up on the CAs in `SERVER_DIR/tls`. */
+export interface FirstStart {
+  readonly ok: boolean;
+  /** `client`, `server`, `request-header`, `etcd/server`, `etcd/peer`. */
+  readonly cas: ReadonlyArray<Judged & { readonly certificates: number; readonly leaves?: readonly Judged[] }>;
+  readonly serviceKey: JudgedFailure & {
+    readonly ok: boolean;
+    readonly first?: JudgedKey;
+    readonly publicKeys: number;
+  };
+  /** TLS connections between the components with the leaves that the CAs issued. */
+  readonly meetings: readonly Judged[];
+  readonly caHash: JudgedHash;
+}
+
+/** `judge chains ROOT_PEM TLS_DIR`: one per CA. Chains are SHA-256 of the certificates, leaf first. */
+export type Chains = ReadonlyArray<Judged & { readonly chains?: ReadonlyArray<readonly string[]> }>;
+
+/** `judge keys FILE...`: the PEM blocks of each file. */
+export type Keys = ReadonlyArray<{
+  readonly file: string;
+  readonly keys: ReadonlyArray<{ readonly label: string } & Partial<JudgedKey> & JudgedFailure>;
+}>;
+
+/** A line for `judge verify`. Certificates are DER in base64, `at` is seconds since 1970; no usage is serverAuth. */
+export interface Question {
+  readonly leaf: string;
+  readonly roots: readonly string[];
+  readonly intermediates: readonly string[];
+  readonly at: number;
+  readonly usages?: readonly string[];
+}
+
+/** The line that `judge verify` answers with: the chains as SHA-256, leaf first, or a failure. */
+export interface Answer extends JudgedFailure {
+  readonly chains?: ReadonlyArray<readonly string[]>;
 }

@@ -74,6 +74,7 @@ func hintClass(text string) string {
 		{"too many intermediates", "path-length"},
 		{"insecure algorithm", "insecure-algorithm"},
 		{"algorithm unimplemented", "unsupported"},
+		{"unhandled critical extension", "unsupported"},
 		{"has expired or is not yet valid", validityClass(match[1])},
 		{"verification failure", "bad-signature"},
 		{"verification error", "bad-signature"},
