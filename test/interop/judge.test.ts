@@ -12,6 +12,7 @@ import {
   type Keys,
   openssl,
   present,
+  puzzles,
   type Question,
 } from './judge.ts';
 import {
@@ -161,6 +162,36 @@ if (go && ssl) {
     const chains = [root, twin].map((ca) => [sha256(leaf.certificate), sha256(ca.certificate)]);
     assert.equal([...(both?.chains ?? [])].sort(), chains.sort());
     assert.is(go.run(['verify'], JSON.stringify(question({ usages: ['bogus'] }))).status, 1);
+  });
+
+  test('puzzles: the same shapes for a seed, every class among them, and the answers of verify', () => {
+    const options = { seed: 1, count: 1000, at: now };
+    const first = puzzles(go, options);
+    const classes = (set: typeof first) =>
+      set.map(({ answer }) => [answer.failure, answer.hint, answer.chains?.length].join());
+    assert.equal(classes(puzzles(go, options)), classes(first));
+    assert.not.equal(classes(puzzles(go, { ...options, seed: 4 })), classes(first));
+    assert.equal(
+      asked(first.map(({ question }) => question)),
+      first.map(({ answer }) => answer),
+    );
+    const met = new Set(first.map(({ answer }) => answer.failure));
+    for (const failure of [
+      'expired',
+      'not-yet-valid',
+      'path-length',
+      'incompatible-usage',
+      'unknown-authority',
+      'unsupported',
+    ]) {
+      assert.ok(met.has(failure), failure);
+    }
+    const hints = new Set(first.map(({ answer }) => answer.hint));
+    for (const hint of ['not-a-ca', 'bad-signature', 'insecure-algorithm']) assert.ok(hints.has(hint), hint);
+    const found = first.filter(({ answer }) => answer.chains !== undefined);
+    assert.ok(found.length > first.length / 4, `${found.length} of ${first.length} have a chain`);
+    assert.ok(found.some(({ answer }) => (answer.chains?.length ?? 0) > 2));
+    assert.ok(found.some(({ answer }) => answer.chains?.some((chain) => chain.length > 3)));
   });
 
   test('ca-hash: which certificate is hashed', () => {

@@ -49,6 +49,9 @@ func classifyVerify(err error) failure {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return fail("host-name", err)
 	}
+	if strings.Contains(text, "signature check attempts limit") {
+		return fail("limit", err)
+	}
 	return fail("other", err)
 }
 
