@@ -77,15 +77,17 @@ function buildJudge(): GoJudge | Absent {
   if (!existsSync(path)) {
     // Two test files may build at once: each builds beside the target, and the last rename wins with equal bytes.
     const mine = `${path}.${process.pid}`;
-    const build = spawnSync('go', ['build', '-buildvcs=false', '-trimpath', '-mod=readonly', '-o', mine, '.'], {
+    const build = spawnSync('go', ['build', '-buildvcs=false', '-mod=readonly', '-o', mine, '.'], {
       cwd: goFolder,
       encoding: 'utf8',
+      // A workspace file above a checkout would bring other modules.
+      env: { ...process.env, GOWORK: 'off' },
     });
     if (build.status !== 0) {
       rmSync(mine, { force: true });
-      // Only a missing toolchain or module is the machine's lack; code that does not compile is our fault.
-      if (/: \d+:\d+: |^[^ ]+\.go:\d+/m.test(build.stderr)) throw new Error(`go build: ${build.stderr}`);
-      return { absent: `go can't build the judge: ${firstLine(build.stderr)}` };
+      // The compiler's errors follow a `# package` line and are our fault; anything else is the machine's lack.
+      if (/^# /m.test(build.stderr)) throw new Error(`go build: ${build.stderr}`);
+      return { absent: `go can't build the judge: ${firstLine(build.stderr.replace(/^go: downloading .*\n/gm, ''))}` };
     }
     renameSync(mine, path);
   }
@@ -167,4 +169,92 @@ function finished(program: string, result: SpawnSyncReturns<string>): Verdict {
 
 function firstLine(text: string): string {
   return text.trim().split('\n', 1)[0] ?? '';
+}
+
+/** A failure as the Go judge prints it. Classes are stable, `reason` is Go's own text and is not. */
+export interface JudgedFailure {
+  readonly failure?: string;
+  readonly reason?: string;
+  /** With `unknown-authority`: the class of what spoilt the first candidate issuer. */
+  readonly hint?: string;
+}
+
+/** An answer for one CA, leaf or connection. */
+export interface Judged extends JudgedFailure {
+  readonly name: string;
+  readonly ok: boolean;
+}
+
+/** The CA hash of a token: of the chain's root in DER, or of the file's literal bytes. */
+export interface JudgedHash extends JudgedFailure {
+  readonly file?: string;
+  readonly hash?: string;
+  readonly of?: 'root' | 'file';
+  readonly root?: string;
+}
+
+/** What can be said of a key without its secret. */
+export interface JudgedKey {
+  readonly algorithm: 'rsa' | 'ec' | 'ed25519';
+  readonly bits: number;
+  readonly curve?: string;
+  readonly spkiSha256: string;
+}
+
+/** `judge first-start SERVER_DIR`: whether K3s comes up on the CAs in `SERVER_DIR/tls`. */
+export interface FirstStart {
+  readonly ok: boolean;
+  /** `client`, `server`, `request-header`, `etcd/server`, `etcd/peer`. */
+  readonly cas: ReadonlyArray<Judged & { readonly certificates: number; readonly leaves?: readonly Judged[] }>;
+  readonly serviceKey: JudgedFailure & {
+    readonly ok: boolean;
+    readonly first?: JudgedKey;
+    readonly publicKeys: number;
+  };
+  /** TLS connections between the components with the leaves that the CAs issued. */
+  readonly meetings: readonly Judged[];
+  readonly caHash: JudgedHash;
+}
+
+/** `judge chains ROOT_PEM TLS_DIR`: one per CA. Chains are SHA-256 of the certificates, leaf first. */
+export type Chains = ReadonlyArray<Judged & { readonly chains?: ReadonlyArray<readonly string[]> }>;
+
+/** `judge keys FILE...`: the PEM blocks of each file. */
+export type Keys = ReadonlyArray<{
+  readonly file: string;
+  readonly keys: ReadonlyArray<{ readonly label: string } & Partial<JudgedKey> & JudgedFailure>;
+}>;
+
+/** A line for `judge verify`. Certificates are DER in base64, `at` is seconds since 1970; no usage is serverAuth. */
+export interface Question {
+  readonly leaf: string;
+  readonly roots: readonly string[];
+  readonly intermediates: readonly string[];
+  readonly at: number;
+  readonly usages?: readonly string[];
+}
+
+/** The line that `judge verify` answers with: the chains as SHA-256, leaf first, or a failure. */
+export interface Answer extends JudgedFailure {
+  readonly chains?: ReadonlyArray<readonly string[]>;
+}
+
+/** A line of `judge puzzles`: a generated question with Go's answer. */
+export interface Puzzle {
+  readonly question: Question;
+  readonly answer: Answer;
+}
+
+/** Questions on generated PKIs (cross-signed CAs, keys and names that several certificates share, every flaw that Go
+ *  looks for and some that it ignores) with the answers of crypto/x509. A seed and a count choose the shapes; keys are
+ *  new at every call. About 40 % have a chain. 2,000 take 4 s of CPU time and 15 MB. `at` is seconds since 1970.
+ *  The answer `limit` means that Go gave up after 100 signature checks: no verdict to compare with. */
+export function puzzles(judge: GoJudge, options: { seed: number; count: number; at: number }): Puzzle[] {
+  const flags = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+  const verdict = judge.run(['puzzles', ...flags]);
+  if (verdict.status !== 0) throw new Error(verdict.stderr.trim());
+  return verdict.stdout
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Puzzle);
 }

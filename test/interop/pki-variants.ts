@@ -102,9 +102,23 @@ export function makeCa(spec: CaSpec = {}, issuer?: Ca): Ca {
     writeFileSync(join(folder, 'key'), key, { mode: 0o600 });
     writeFileSync(join(folder, 'database'), '');
     writeFileSync(join(folder, 'config'), config(folder, spec, issuer));
-    program().ok(['req', '-new', '-config', 'config', '-key', 'key', '-subj', `/CN=${name}`, '-out', 'request'], {
-      cwd: folder,
-    });
+    program().ok(
+      [
+        'req',
+        '-new',
+        '-config',
+        'config',
+        '-key',
+        'key',
+        '-subj',
+        `/CN=${name.replace(/[\\/+]/g, '\\$&')}`,
+        '-out',
+        'request',
+      ],
+      {
+        cwd: folder,
+      },
+    );
     const signer: string[] = [];
     if (issuer === undefined) {
       signer.push('-selfsign', '-keyfile', 'key');

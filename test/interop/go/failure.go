@@ -49,6 +49,9 @@ func classifyVerify(err error) failure {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return fail("host-name", err)
 	}
+	if strings.Contains(text, "signature check attempts limit") {
+		return fail("limit", err)
+	}
 	return fail("other", err)
 }
 
@@ -74,6 +77,7 @@ func hintClass(text string) string {
 		{"too many intermediates", "path-length"},
 		{"insecure algorithm", "insecure-algorithm"},
 		{"algorithm unimplemented", "unsupported"},
+		{"unhandled critical extension", "unsupported"},
 		{"has expired or is not yet valid", validityClass(match[1])},
 		{"verification failure", "bad-signature"},
 		{"verification error", "bad-signature"},

@@ -28,6 +28,7 @@ var commands = []command{
 	{"chains", "ROOT_PEM TLS_DIR", chains},
 	{"ca-hash", "[--at UNIX] FILE...", caHashes},
 	{"verify", "< JSON lines", verifyLines},
+	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
 }
 
