@@ -60,12 +60,16 @@ export function environment(added: RunOptions['env'] = {}): NodeJS.ProcessEnv {
 /** A folder that is gone when the process ends. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'k3s-pki-test-'));
-  if (folders.length === 0) process.on('exit', () => folders.forEach((each) => rmSync(each, { recursive: true, force: true })));
+  if (folders.length === 0) process.on('exit', removeFolders);
   folders.push(path);
   return path;
 }
 
 const folders: string[] = [];
+
+function removeFolders(): void {
+  for (const each of folders) rmSync(each, { recursive: true, force: true });
+}
 
 /** Puts files below a folder; a path's directories are made. Keys get mode 0600. */
 export function put(root: string, files: Readonly<Record<string, string | Uint8Array>>): void {
