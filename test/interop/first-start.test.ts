@@ -116,6 +116,9 @@ if (go && ssl) {
     assert.is(ca(verdict, 'client')?.failure, 'key-mismatch');
     assert.match(ca(verdict, 'client')?.reason ?? '', "provided PrivateKey doesn't match parent's PublicKey");
     assert.is(ca(verdict, 'server')?.ok, true);
+    const meetings = new Map(verdict.meetings.map(({ name, ok, failure }) => [name, failure ?? ok]));
+    assert.is(meetings.get('admin to kube-apiserver'), 'no-certificate');
+    assert.is(meetings.get('etcd to etcd'), true);
   });
 
   test('the root first in the bundle is refused by way of the key', () => {

@@ -1,7 +1,7 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** What a judge's run left. The streams are latin1 when `binary` was asked for, else UTF-8. */
@@ -114,10 +114,11 @@ function buildJudge(): GoJudge | Absent {
 
 /** A folder that only this user can write: whoever could put a program there would be our judge. */
 function privateFolder(): string {
-  const folder = join(tmpdir(), `k3s-pki-judges-${userInfo().uid}`);
+  const user = process.getuid?.() ?? 'me';
+  const folder = join(tmpdir(), `k3s-pki-judges-${user}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const facts = lstatSync(folder);
-  const foreign = process.platform !== 'win32' && (facts.uid !== userInfo().uid || (facts.mode & 0o022) !== 0);
+  const foreign = process.platform !== 'win32' && (facts.uid !== user || (facts.mode & 0o022) !== 0);
   if (!facts.isDirectory() || foreign) {
     throw new Error(`${folder} belongs to someone else or is writable by others, remove it or set TMPDIR`);
   }

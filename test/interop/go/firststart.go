@@ -93,7 +93,11 @@ func firstStart(arguments []string, _ io.Reader, out *json.Encoder) error {
 	verdict.OK = verdict.OK && verdict.ServiceKey.OK
 	for _, m := range meetings {
 		judged := leafVerdict{Name: m.name}
-		if err := m.hold(authorities, issued); err != nil {
+		serverLeaf, serverThere := issued[m.server]
+		clientLeaf, clientThere := issued[m.client]
+		if !serverThere || !clientThere {
+			judged.failure = fail("no-certificate", errors.New("one of the two has no certificate"))
+		} else if err := m.hold(authorities, serverLeaf, clientLeaf); err != nil {
 			judged.failure = classifyVerify(err)
 		} else {
 			judged.OK = true
@@ -283,12 +287,7 @@ func classifySigning(err error) failure {
 }
 
 // hold makes the connection in memory, with a certificate demanded from both ends.
-func (m meeting) hold(authorities map[string]authority, issued map[string]tls.Certificate) error {
-	serverLeaf, serverThere := issued[m.server]
-	clientLeaf, clientThere := issued[m.client]
-	if !serverThere || !clientThere {
-		return errors.New("one of the two has no certificate")
-	}
+func (m meeting) hold(authorities map[string]authority, serverLeaf, clientLeaf tls.Certificate) error {
 	near, far := net.Pipe()
 	defer near.Close()
 	server := tls.Server(near, &tls.Config{
@@ -317,10 +316,8 @@ func (m meeting) hold(authorities map[string]authority, issued map[string]tls.Ce
 	} else {
 		near.Close()
 	}
-	if err := <-clientErr; err != nil && serverErr == nil {
-		return err
-	}
-	return serverErr
+	// The end that refuses knows why, the other one only that it was refused.
+	return errors.Join(<-clientErr, serverErr)
 }
 
 // judgeServiceKey loads service.key as K3s does (the first key goes to service.current.key and signs) and as the
