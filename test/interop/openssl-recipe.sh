@@ -26,7 +26,7 @@ distinguished_name = none
 [none]
 [ca]
 subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
+authorityKeyIdentifier = keyid:always
 basicConstraints = critical, CA:true
 keyUsage = critical, digitalSignature, keyEncipherment, keyCertSign
 CONFIG
