@@ -41,12 +41,9 @@ const clock = () => run.clock;
 const print = (value: object) => void fs.writeSync(1, `${JSON.stringify(value)}\n`);
 try {
   if (run.openFiles === true) {
-    // Every descriptor but one is used up.
-    const descriptors: number[] = [];
     try {
-      for (;;) descriptors.push(fs.openSync('/dev/null', 'r'));
+      for (;;) fs.openSync('/dev/null', 'r');
     } catch {}
-    fs.closeSync(descriptors[0] as number);
   }
   if (run.do === 'recover') {
     print(await recover(run.root, { clock, hold }));
@@ -58,14 +55,15 @@ try {
         // Exclusive create is the judge: the kernel lets only one in.
         const inside = join(run.root, '..', 'inside');
         fs.closeSync(fs.openSync(inside, 'wx'));
-        if (round % 3 === 0) fs.mkdirSync(run.root, { recursive: true });
         await new Promise((done) => setTimeout(done, 1));
-        if (round % 3 === 1) fs.rmSync(join(run.root, 'nothing'), { force: true });
         fs.unlinkSync(inside);
         await unlock(held);
         entered += 1;
       } catch (error) {
-        if (!(error instanceof StageError) || error.code !== 'locked') throw error;
+        if (!(error instanceof StageError)) throw error;
+        // The test takes the root away and makes it again meanwhile.
+        if (error.code !== 'locked' && error.code !== 'changed') throw error;
+        await new Promise((done) => setTimeout(done, 1));
       }
     }
     print({ entered });
