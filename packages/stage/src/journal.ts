@@ -81,7 +81,7 @@ export function open(work: Workspace, journal: Journal, pass: Hold): void {
   attempt(temporary, () => fs.renameSync(temporary, journalFile(work, 'commit')));
   pass('journal:rename');
   syncDirectory(work.folder);
-  pass('journal:sync');
+  pass('journal:folder');
 }
 
 /** One rename; needs no space, so that a full disk can't keep a commit from being undone. */

@@ -353,6 +353,8 @@ async function stageUnder(held: Lock, own: boolean, changes: Changes, options: S
       );
     return file.content;
   });
+  // The last turn before a commit, which gives none.
+  await new Promise(setImmediate);
   options.signal?.throwIfAborted();
   pass('stage:verified');
   return new Staged(token, held, own, targets, options);
