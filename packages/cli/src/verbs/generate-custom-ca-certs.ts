@@ -132,7 +132,7 @@ async function make(
       signingKey,
       random,
       signal,
-      onProgress: ({ done, total, type }) => spinner.show(`making keys: ${done} of ${total}, searching ${type}`),
+      onProgress: ({ done, total }) => spinner.show(`making keys: ${done} of ${total} done`),
     });
   } finally {
     spinner.end();
