@@ -137,11 +137,9 @@ function finish(work: Workspace, journal: Journal, milliseconds: number, pass: H
     const [from, to] = [newFile(work, index), target(work, write.path)];
     const staged = status(from) !== undefined;
     const now = hashOf(to);
-    if (staged ? now !== write.before && now !== undefined : now !== write.sha256) throw changed(to);
-    attempt(to, () => {
-      fs.lutimesSync(staged ? from : to, seconds, seconds);
-      if (staged) fs.renameSync(from, to);
-    });
+    if (!(now === write.sha256 || (staged && (now === undefined || now === write.before)))) throw changed(to);
+    attempt(to, () => fs.lutimesSync(staged ? from : to, seconds, seconds));
+    if (staged) move(from, to);
     pass(`finish:rename:${index}`);
     touched.add(parent(write.path));
   }
@@ -151,11 +149,13 @@ function finish(work: Workspace, journal: Journal, milliseconds: number, pass: H
     const now = hashOf(from);
     if (now !== undefined) {
       if (now !== before) throw changed(from);
-      attempt(from, () => fs.renameSync(from, to));
+      move(from, to);
     }
     pass(`finish:remove:${index}`);
     touched.add(parent(path));
   }
+  // Where the removed files now are comes before where they were.
+  syncDirectory(join(work.folder, 'gone'));
   syncAll(work, touched, 'finish', pass);
   for (const { path, sha256 } of journal.writes) {
     if (hashOf(target(work, path)) !== sha256) throw changed(target(work, path));
@@ -170,30 +170,27 @@ function undo(work: Workspace, journal: Journal, pass: Hold): void {
     const [kept, to] = [goneFile(work, index), target(work, path)];
     if (status(kept) === undefined) continue;
     refuseIndirect(work, path);
-    if (status(to) !== undefined) throw conflict(work, to, kept);
+    const now = stateOf(to);
+    if (now !== undefined && now !== before) throw conflict(work, to, kept);
     if (hashOf(kept) !== before) throw lost(work, to);
-    attempt(to, () => fs.renameSync(kept, to));
+    move(kept, to);
     pass(`undo:remove:${index}`);
     touched.add(parent(path));
   }
   for (const [index, { path, sha256, before }] of journal.writes.entries()) {
-    if (status(newFile(work, index)) !== undefined) continue;
-    const [kept, to] = [oldFile(work, index), target(work, path)];
+    const [staged, kept, to] = [newFile(work, index), oldFile(work, index), target(work, path)];
+    const now = stateOf(to);
+    if (status(staged) !== undefined && now !== sha256) continue;
+    refuseIndirect(work, path);
     if (before === null) {
-      if (status(to) === undefined) continue;
-      refuseIndirect(work, path);
-      if (stateOf(to) !== sha256) throw conflict(work, to, undefined);
-      attempt(to, () => fs.renameSync(to, newFile(work, index)));
+      if (now === undefined) continue;
+      if (now !== sha256) throw conflict(work, to, undefined);
+      move(to, staged);
     } else {
-      refuseIndirect(work, path);
-      const now = stateOf(to);
-      if (status(kept) === undefined) {
-        if (now !== before) throw lost(work, to);
-        continue;
-      }
-      if (now !== undefined && now !== sha256) throw conflict(work, to, kept);
-      if (hashOf(kept) !== before) throw lost(work, to);
-      attempt(to, () => fs.renameSync(kept, to));
+      const intact = hashOf(kept) === before;
+      if (now !== undefined && now !== sha256 && now !== before) throw conflict(work, to, intact ? kept : undefined);
+      if (!intact && now !== before) throw lost(work, to);
+      if (intact) move(kept, to);
     }
     pass(`undo:rename:${index}`);
     touched.add(parent(path));
@@ -205,6 +202,14 @@ function undo(work: Workspace, journal: Journal, pass: Hold): void {
   }
   syncAll(work, touched, 'undo', pass);
   advance(work, 'undo', 'undone', pass);
+}
+
+/** rename(2), which does nothing when both names are of one file already: a power cut can keep half of a rename. */
+function move(from: string, to: string): void {
+  const [source, there] = [status(from), status(to)];
+  attempt(to, () => fs.renameSync(from, to));
+  if (source !== undefined && there !== undefined && source.ino === there.ino && source.dev === there.dev)
+    removeFile(from);
 }
 
 function syncAll(work: Workspace, paths: ReadonlySet<string>, prefix: string, pass: Hold): void {
@@ -248,10 +253,9 @@ export function settle(work: Workspace, clock: () => number, pass: Hold): 'clean
 
 function finishable(work: Workspace, journal: Journal): boolean {
   for (const [index, { path, sha256, before }] of journal.writes.entries()) {
-    const staged = hashOf(newFile(work, index));
     const now = stateOf(target(work, path));
-    if (staged === undefined ? now !== sha256 : staged !== sha256 || (now !== before && now !== undefined))
-      return false;
+    const staged = hashOf(newFile(work, index)) === sha256 && (now === undefined || now === before);
+    if (!staged && now !== sha256) return false;
   }
   return journal.removes.every(({ path, before }) => [before, undefined].includes(stateOf(target(work, path))));
 }
