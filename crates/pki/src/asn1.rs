@@ -129,6 +129,51 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An OBJECT IDENTIFIER's content, its arcs below 2^31 and in their shortest form, as Go's cryptobyte reads it.
+    pub(crate) fn oid(&mut self) -> Result<&'a [u8], Error> {
+        let content = self.expect(OID)?.value;
+        if is_oid(content, 1 << 31) {
+            Ok(content)
+        } else {
+            Err(malformed("DER with a damaged OBJECT IDENTIFIER"))
+        }
+    }
+
+    /// The OBJECT IDENTIFIER of an AlgorithmIdentifier's content; parameters, when there are any, are left to be read
+    /// and are one whole element at least, as Go's parseAI wants them.
+    pub(crate) fn algorithm(&mut self) -> Result<&'a [u8], Error> {
+        let oid = self.oid()?;
+        if !self.is_empty() {
+            let mut parameters = *self;
+            parameters.element()?;
+        }
+        Ok(oid)
+    }
+
+    /// A BOOLEAN of one octet, 00 or ff.
+    pub(crate) fn boolean(&mut self) -> Result<bool, Error> {
+        match self.expect(BOOLEAN)?.value {
+            [0] => Ok(false),
+            [0xff] => Ok(true),
+            _ => Err(malformed("DER with a damaged BOOLEAN")),
+        }
+    }
+
+    /// A BIT STRING's octets and its number of unused bits, which are zero.
+    pub(crate) fn loose_bit_string(&mut self) -> Result<(&'a [u8], u8), Error> {
+        let damaged = || malformed("DER with a damaged BIT STRING");
+        let (unused, octets) = self
+            .expect(BIT_STRING)?
+            .value
+            .split_first()
+            .ok_or_else(damaged)?;
+        match (unused, octets.last()) {
+            (0, None) => Ok((octets, 0)),
+            (0..=7, Some(last)) if last & ((1 << unused) - 1) == 0 => Ok((octets, *unused)),
+            _ => Err(damaged()),
+        }
+    }
+
     /// The octets of a BIT STRING that has no unused bits.
     pub(crate) fn bit_string(&mut self) -> Result<&'a [u8], Error> {
         bits(self.expect(BIT_STRING)?.value)
@@ -149,6 +194,19 @@ pub(crate) fn bits(content: &[u8]) -> Result<&[u8], Error> {
         [0, octets @ ..] => Ok(octets),
         _ => Err(malformed("DER with a BIT STRING that is not whole octets")),
     }
+}
+
+/// Go's RightAlign: octets with unused bits at their end are shifted to the right.
+pub(crate) fn right_aligned((octets, unused): (&[u8], u8)) -> Vec<u8> {
+    let mut carried = 0;
+    octets
+        .iter()
+        .map(|octet| {
+            let wide = u16::from_be_bytes([carried, *octet]) >> unused;
+            carried = *octet;
+            wide.to_le_bytes()[0]
+        })
+        .collect()
 }
 
 /// Reads one SEQUENCE that fills `der` and hands its elements to `read`, which has to consume them all.
@@ -202,6 +260,26 @@ pub(crate) fn unsigned(octets: &[u8]) -> Der {
 
 pub(crate) fn bit_string(octets: &[u8]) -> Der {
     tlv(BIT_STRING, &[&[0], octets])
+}
+
+/// Whether the octets are arcs in their shortest form, each below `limit` as encoded.
+pub(crate) fn is_oid(content: &[u8], limit: u64) -> bool {
+    let mut arc: u64 = 0;
+    let mut inside = false;
+    for octet in content {
+        if !inside && *octet == 0x80 {
+            return false;
+        }
+        arc = arc << 7 | u64::from(octet & 0x7f);
+        if arc >= limit {
+            return false;
+        }
+        inside = octet & 0x80 != 0;
+        if !inside {
+            arc = 0;
+        }
+    }
+    !inside && !content.is_empty()
 }
 
 /// Dotted text of an OBJECT IDENTIFIER's content; `None` when it is not one that fits 64-bit arcs.

@@ -6,13 +6,13 @@ use crate::error::{Error, internal, malformed};
 use crate::name::{self, Attribute};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
+use ::time::OffsetDateTime;
 use rand_core::CryptoRng;
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, PublicKeyData, SerialNumber,
     SignatureAlgorithm, SigningKey,
 };
 use std::net::IpAddr;
-use time::OffsetDateTime;
 
 /// A certificate to be made: `CertificateSpec` in `packages/core`, which states the order of the extensions.
 #[derive(Debug, Clone, Default)]

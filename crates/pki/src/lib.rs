@@ -15,6 +15,7 @@ mod public_key;
 mod rng;
 mod rsa_key;
 pub mod signature;
+mod time;
 
 pub use certificate::{AltNames, BasicConstraints, Certificate};
 pub use chain::{Failure, Link, NoChain, Request, chains};

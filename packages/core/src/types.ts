@@ -41,6 +41,9 @@ export interface Certificate {
   readonly subjectAltNames?: { readonly dns: readonly string[]; readonly ip: readonly string[] };
   /** `sha256WithRSAEncryption`, `ecdsa-with-SHA384`, `ed25519`, ... or a dotted OID. */
   readonly signatureAlgorithm: string;
+  /** Why Go's crypto/x509, and so K3s, refuses to read a certificate that can still be described here: its key lies
+   *  on a curve that Go does not know. Absent when Go reads it. */
+  readonly refusal?: string;
 }
 
 /** The encodings of a private key that the core reads and writes. */
