@@ -7,3 +7,4 @@
 #[allow(unsafe_code)]
 pub mod arch;
 pub mod lanes;
+pub mod montgomery;
