@@ -8,3 +8,4 @@
 pub mod arch;
 pub mod lanes;
 pub mod montgomery;
+pub mod residues;

@@ -64,7 +64,12 @@ impl Source {
 }
 
 fn big(words: &[u64]) -> BigUint {
-    BigUint::from_slice(&words.iter().flat_map(|w| [*w as u32, (*w >> 32) as u32]).collect::<Vec<_>>())
+    BigUint::from_slice(
+        &words
+            .iter()
+            .flat_map(|w| [*w as u32, (*w >> 32) as u32])
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn words(x: &BigUint, count: usize) -> Vec<u64> {
@@ -74,7 +79,10 @@ fn words(x: &BigUint, count: usize) -> Vec<u64> {
 }
 
 fn cases() -> usize {
-    std::env::var("LIMB_CASES").ok().and_then(|s| s.parse().ok()).unwrap_or(3_000)
+    std::env::var("LIMB_CASES")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(3_000)
 }
 
 fn differential<M: Montgomery>(name: &str) {
@@ -91,19 +99,28 @@ fn differential<M: Montgomery>(name: &str) {
         let n: Vec<_> = moduli.iter().map(|m| big(m)).collect();
         let r_inverse: Vec<_> = n
             .iter()
-            .map(|n| (BigUint::from(1u8) << engine.radix_bits()).modinv(n).unwrap())
+            .map(|n| {
+                (BigUint::from(1u8) << engine.radix_bits())
+                    .modinv(n)
+                    .unwrap()
+            })
             .collect();
         let one = engine.one();
         let squared = engine.radix_squared();
         for i in 0..M::WIDTH {
             let r = BigUint::from(1u8) << engine.radix_bits();
             assert_eq!(big(&engine.store(&one, i)), &r % &n[i], "{name} {bits} one");
-            assert_eq!(big(&engine.store(&squared, i)), &r * &r % &n[i], "{name} {bits} R^2");
+            assert_eq!(
+                big(&engine.store(&squared, i)),
+                &r * &r % &n[i],
+                "{name} {bits} R^2"
+            );
         }
         for _ in 0..4 {
             let values: Vec<_> = moduli.iter().map(|m| source.value(m)).collect();
             let others: Vec<_> = moduli.iter().map(|m| source.value(m)).collect();
-            let load = |v: &[Vec<u64>]| engine.load(&v.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let load =
+                |v: &[Vec<u64>]| engine.load(&v.iter().map(Vec::as_slice).collect::<Vec<_>>());
             let (mut x, mut y) = (load(&values), load(&others));
             let mut expected: Vec<_> = values.iter().map(|v| big(v)).collect();
             let mut other: Vec<_> = others.iter().map(|v| big(v)).collect();
@@ -130,12 +147,18 @@ fn differential<M: Montgomery>(name: &str) {
                 }
                 done += 1;
                 for i in 0..M::WIDTH {
-                    assert_eq!(big(&engine.store(&x, i)), expected[i], "{name} {bits} {step}");
+                    assert_eq!(
+                        big(&engine.store(&x, i)),
+                        expected[i],
+                        "{name} {bits} {step}"
+                    );
                     assert_eq!(big(&engine.store(&y, i)), other[i], "{name} {bits} {step}");
                 }
             }
             let table = [x.clone(), y.clone(), one.clone()];
-            let index: Vec<usize> = (0..M::WIDTH).map(|_| (source.next() % 3) as usize).collect();
+            let index: Vec<usize> = (0..M::WIDTH)
+                .map(|_| (source.next() % 3) as usize)
+                .collect();
             let mut chosen = one.clone();
             engine.select(&mut chosen, &table, &index);
             engine.reduce(&mut chosen);
@@ -144,9 +167,17 @@ fn differential<M: Montgomery>(name: &str) {
                 let r = &unit << engine.radix_bits();
                 let value = [&expected[i], &other[i], &r][index[i]];
                 let value = value * &r_inverse[i] % &n[i];
-                assert_eq!(big(&engine.store(&chosen, i)), value, "{name} {bits} select");
+                assert_eq!(
+                    big(&engine.store(&chosen, i)),
+                    value,
+                    "{name} {bits} select"
+                );
                 let units = engine.units(&chosen, i);
-                assert_eq!(units, (value == unit, value == &n[i] - 1u8), "{name} {bits} units");
+                assert_eq!(
+                    units,
+                    (value == unit, value == &n[i] - 1u8),
+                    "{name} {bits} units"
+                );
             }
         }
     }

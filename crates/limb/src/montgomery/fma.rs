@@ -5,7 +5,7 @@
 #![doc = include_str!("../../docs/fma.md")]
 
 use super::Montgomery;
-use super::words::{bits_at, bit_length, collect, inverse_2_64, power_of_two_mod};
+use super::words::{bit_length, bits_at, collect, inverse_2_64, power_of_two_mod};
 use crate::lanes::Lanes;
 
 /// Rounds a double below 2^51 to an integer when added and taken away again.
@@ -132,7 +132,11 @@ impl<L: Lanes> Montgomery for Fma<L> {
             for lane in 0..2 {
                 let digit = bits_at(values[lane], i * width, width).cast_signed() + carry[lane];
                 // 1 when the digit is above half of the radix; the last one keeps what it has.
-                carry[lane] = if last { 0 } else { (digit + (1 << (width - 1)) - 1) >> width };
+                carry[lane] = if last {
+                    0
+                } else {
+                    (digit + (1 << (width - 1)) - 1) >> width
+                };
                 limb[lane] = exact(digit - (carry[lane] << width));
             }
             L::load_f(limb)
@@ -151,7 +155,9 @@ impl<L: Lanes> Montgomery for Fma<L> {
     }
 
     fn store(&self, x: &Residue<L>, instance: usize) -> Vec<u64> {
-        let limbs = x.0.iter().map(|limb| truncated(L::store_f(*limb)[instance]));
+        let limbs =
+            x.0.iter()
+                .map(|limb| truncated(L::store_f(*limb)[instance]));
         collect(limbs, self.radix.width, &self.moduli[instance])
     }
 
@@ -226,7 +232,10 @@ impl<L: Lanes> Montgomery for Fma<L> {
             others += L::store_f(*limb)[instance].abs();
         }
         let first = L::store_f(x.0[0])[instance];
-        ((first == 1.0) & (others == 0.0), (first == -1.0) & (others == 0.0))
+        (
+            (first == 1.0) & (others == 0.0),
+            (first == -1.0) & (others == 0.0),
+        )
     }
 
     fn one(&self) -> Residue<L> {
@@ -251,13 +260,23 @@ impl<L: Lanes> Fma<L> {
         let mut known = 1;
         while known < self.limbs {
             known = (2 * known).min(self.limbs);
-            low_product(&self.radix, &self.modulus[..known], &x[..known], &mut error[..known]);
+            low_product(
+                &self.radix,
+                &self.modulus[..known],
+                &x[..known],
+                &mut error[..known],
+            );
             // x * (2 - N x).
             for limb in &mut error[..known] {
                 *limb = L::sub_f(self.radix.zero, *limb);
             }
             error[0] = L::add_f(error[0], L::splat_f(2.0));
-            low_product(&self.radix, &x[..known], &error[..known], &mut next[..known]);
+            low_product(
+                &self.radix,
+                &x[..known],
+                &error[..known],
+                &mut next[..known],
+            );
             core::mem::swap(&mut x, &mut next);
         }
         for (limb, x) in self.inverse.iter_mut().zip(&x) {
@@ -320,7 +339,9 @@ fn square<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], w: Workspace<'_, L>, scale
         high = radix.units(column.high[0]);
         k += 1;
     }
-    reduce_product(radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, scale);
+    reduce_product(
+        radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, scale,
+    );
 }
 
 /// `x = x * y / R`.
@@ -349,7 +370,14 @@ fn multiply<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], y: &[L::F], w: Workspace
         k += 1;
     }
     reduce_product(
-        radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, L::splat_f(1.0),
+        radix,
+        x,
+        w.modulus,
+        w.inverse,
+        w.low,
+        w.high,
+        w.quotient,
+        L::splat_f(1.0),
     );
 }
 
@@ -523,7 +551,10 @@ struct Columns<L: Lanes, const C: usize> {
 impl<L: Lanes, const C: usize> Columns<L, C> {
     #[inline(always)]
     fn new(radix: &Radix<L>) -> Self {
-        Self { high: [radix.anchor; C], low: [radix.zero; C] }
+        Self {
+            high: [radix.anchor; C],
+            low: [radix.zero; C],
+        }
     }
 
     /// Adds `a * b` to column `c`. Four operations: the high part is rounded to a multiple of 2^W
@@ -632,11 +663,19 @@ struct Carry<L: Lanes> {
 impl<L: Lanes> Carry<L> {
     #[inline(always)]
     fn new(radix: &Radix<L>) -> Self {
-        Self { high: radix.zero, carry: radix.zero }
+        Self {
+            high: radix.zero,
+            carry: radix.zero,
+        }
     }
 
     #[inline(always)]
-    fn emit<const C: usize>(&mut self, radix: &Radix<L>, columns: &Columns<L, C>, out: &mut [L::F]) {
+    fn emit<const C: usize>(
+        &mut self,
+        radix: &Radix<L>,
+        columns: &Columns<L, C>,
+        out: &mut [L::F],
+    ) {
         for c in 0..C {
             let e = L::add_f(columns.low[c], self.high);
             self.high = radix.units(columns.high[c]);

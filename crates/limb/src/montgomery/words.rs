@@ -109,7 +109,9 @@ fn place(words: &mut [u64], at: u32, digit: u64) {
 }
 
 fn sign_mask(words: &[u64]) -> u64 {
-    words.last().map_or(0, |w| (w.cast_signed() >> 63).cast_unsigned())
+    words
+        .last()
+        .map_or(0, |w| (w.cast_signed() >> 63).cast_unsigned())
 }
 
 fn add_masked(words: &mut [u64], addend: &[u64], mask: u64) {
