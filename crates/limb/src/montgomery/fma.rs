@@ -576,14 +576,7 @@ impl<L: Lanes, const C: usize> Columns<L, C> {
         // The window of b: entry c belongs to column c; a new row shifts one in at the front.
         let mut window = [self.low[0]; C];
         window[..C - 1].copy_from_slice(&tail[..C - 1]);
-        let (a4, a1) = a.as_chunks::<4>();
-        let (b1, b4) = body.as_rchunks::<4>();
-        for (x, y) in a4.iter().zip(b4.iter().rev()) {
-            for s in 0..4 {
-                self.row(x[s], y[3 - s], &mut window);
-            }
-        }
-        for (x, y) in a1.iter().zip(b1.iter().rev()) {
+        for (x, y) in a.iter().zip(body.iter().rev()) {
             self.row(*x, *y, &mut window);
         }
     }
