@@ -154,7 +154,7 @@ function finish(work: Workspace, journal: Journal, milliseconds: number, pass: H
     pass(`finish:remove:${index}`);
     touched.add(parent(path));
   }
-  // Where the removed files now are comes before where they were.
+  // Where the removed files now are comes before where they were: not every file system ties the two halves of a rename.
   syncDirectory(join(work.folder, 'gone'));
   syncAll(work, touched, 'finish', pass);
   for (const { path, sha256 } of journal.writes) {
@@ -260,7 +260,7 @@ function finishable(work: Workspace, journal: Journal): boolean {
   return journal.removes.every(({ path, before }) => [before, undefined].includes(stateOf(target(work, path))));
 }
 
-/** Empties the folder, the journal last; the lock's entries stay. Refuses while a journal has work left: its files are the only copies. */
+/** Empties the folder; the journal last, so that an interrupted run is still reported. The lock's entries stay. Refuses while a journal has work left: its files are the only copies. */
 export function clear(work: Workspace, pass: Hold): void {
   if (unsettled(work)) return;
   for (const name of ['new', 'old', 'gone']) {
@@ -273,8 +273,6 @@ export function clear(work: Workspace, pass: Hold): void {
     removeEmptyDirectory(at);
     pass(`clear:${name}`);
   }
-  // A power cut must not bring the kept files back without the journal that explains them.
-  syncDirectory(work.folder);
   for (const entry of attempt(work.folder, () => fs.readdirSync(work.folder))) {
     if (isClaim(entry)) continue;
     removeFile(join(work.folder, entry));

@@ -323,7 +323,6 @@ async function stageUnder(held: Lock, own: boolean, changes: Changes, options: S
     options.signal?.throwIfAborted();
   }
   syncDirectory(join(work.folder, 'new'));
-  syncDirectory(work.folder);
   pass('stage:sync');
   const indexes = new Map(changes.writes.map((write, index) => [write.path, index]));
   for (const [index, write] of changes.writes.entries()) {

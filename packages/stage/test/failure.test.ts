@@ -106,6 +106,8 @@ places('a symbolic link in the place of a directory below the root', async () =>
     fs.symlinkSync(join(folder, 'elsewhere'), join(root, name));
     const failure = await refused(folder, 'symlink', () => failureOf(changesOf(root)));
     assert.is(failure.path, join(root, name));
+    const unlisted = { directories: [{ path: 'tls', mode: 0o750 }].filter(({ path }) => path !== name) };
+    await refused(folder, 'symlink', () => failureOf(changesOf(root, unlisted)));
     fs.rmSync(folder, { recursive: true });
   }
 });
@@ -200,7 +202,8 @@ changes('a file that is not what the plan was made from', async () => {
 
 changes('between staging and commit', async () => {
   const { folder, root } = freshOld();
-  const staged = await stage(changesOf(root), { clock, verify: () => {} });
+  const steps: string[] = [];
+  const staged = await stage(changesOf(root), { clock, verify: () => {}, hold: (step) => steps.push(step) });
   fs.writeFileSync(join(root, 'tls/a.crt'), 'written by another program');
   try {
     await commit(staged);
@@ -208,6 +211,7 @@ changes('between staging and commit', async () => {
   } catch (error) {
     assert.is((error as StageError).code, 'changed');
   }
+  assert.not.match(steps.join(' '), 'commit:');
   assert.equal(fs.readdirSync(root, { recursive: true }).sort(), ['tls', 'tls/a.crt', 'tls/a.key']);
   assert.is(fs.readFileSync(join(root, 'tls/a.crt'), 'utf8'), 'written by another program');
   assert.is(fs.readFileSync(join(root, 'tls/a.key'), 'utf8'), 'old key');
