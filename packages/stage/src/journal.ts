@@ -65,16 +65,16 @@ function copyOld(from: string, to: string): void {
   const file = readRegular(from);
   if (file === undefined) throw changed(from);
   const { content, stats } = file;
-  writeExclusive(to, content, stats.mode & 0o7777, process.geteuid?.() === 0 ? stats : undefined, () => {});
+  const owner = process.geteuid?.() === 0 ? stats : undefined;
+  writeExclusive({ path: to, content, mode: stats.mode & 0o7777, owner }, () => {});
   attempt(to, () => fs.lutimesSync(to, stats.atimeMs / 1000, stats.mtimeMs / 1000));
 }
 
 /** Makes the journal durable. From here on a run that stops is finished or undone by the next one. */
 export function open(work: Workspace, journal: Journal, pass: Hold): void {
   const temporary = join(work.folder, 'journal.tmp');
-  writeExclusive(temporary, Buffer.from(`${JSON.stringify(journal)}\n`), 0o600, undefined, (step) =>
-    pass(`journal:${step}`),
-  );
+  const content = Buffer.from(`${JSON.stringify(journal)}\n`);
+  writeExclusive({ path: temporary, content, mode: 0o600, owner: undefined }, (step) => pass(`journal:${step}`));
   // Before the journal's name: its folder's own entry, else a power cut could keep the renames and lose the journal.
   syncDirectory(work.base);
   pass('journal:base');
