@@ -179,9 +179,9 @@ function undo(work: Workspace, journal: Journal, pass: Hold): void {
   }
   for (const [index, { path, sha256, before }] of journal.writes.entries()) {
     const [staged, kept, to] = [newFile(work, index), oldFile(work, index), target(work, path)];
+    refuseIndirect(work, path);
     const now = stateOf(to);
     if (status(staged) !== undefined && now !== sha256) continue;
-    refuseIndirect(work, path);
     if (before === null) {
       if (now === undefined) continue;
       if (now !== sha256) throw conflict(work, to, undefined);
@@ -196,6 +196,7 @@ function undo(work: Workspace, journal: Journal, pass: Hold): void {
     touched.add(parent(path));
   }
   for (const [index, { path }] of [...journal.directories.entries()].reverse()) {
+    refuseIndirect(work, path);
     removeEmptyDirectory(target(work, path));
     pass(`undo:directory:${index}`);
     touched.add(parent(path));

@@ -255,6 +255,42 @@ changes('of a written file in the middle of a commit: nothing is lost, a person 
   fs.rmSync(folder, { recursive: true });
 });
 
+changes('a directory that becomes a link in the middle of a commit is not followed', async () => {
+  const { folder, root } = freshOld();
+  const elsewhere = join(folder, 'elsewhere');
+  fs.mkdirSync(elsewhere);
+  const write = { content: Buffer.from('new key'), mode: 0o600, secret: true };
+  const failure = await failureOf(
+    changesOf(root, {
+      directories: [],
+      writes: [
+        { ...write, path: 'tls/a.key' },
+        { ...write, path: 'tls/b.key' },
+      ],
+    }),
+    {
+      hold: (step) => {
+        if (step !== 'finish:rename:0') return;
+        fs.renameSync(join(root, 'tls'), join(root, 'moved'));
+        fs.symlinkSync(elsewhere, join(root, 'tls'));
+      },
+    },
+  );
+  assert.is(failure?.code, 'symlink');
+  assert.equal(fs.readdirSync(elsewhere), []);
+  // What is kept waits for the directory to come back.
+  assert.is(fs.readFileSync(join(root, '.k3s-pki-stage/old/0'), 'utf8'), 'old key');
+  assert.is((await failureOf(changesOf(root)))?.code, 'symlink');
+  fs.unlinkSync(join(root, 'tls'));
+  fs.renameSync(join(root, 'moved'), join(root, 'tls'));
+  const held = await lock(root, { clock });
+  assert.is(held.recovery.kind, 'undone');
+  await unlock(held);
+  assert.is(fs.readFileSync(join(root, 'tls/a.key'), 'utf8'), 'old key');
+  assert.equal(fs.readdirSync(root, { recursive: true }).sort(), ['tls', 'tls/a.crt', 'tls/a.key']);
+  fs.rmSync(folder, { recursive: true });
+});
+
 changes('what verify throws comes through, and nothing is left', async () => {
   for (const root of ['data', 'absent/data']) {
     const { folder } = freshOld();
