@@ -29,6 +29,7 @@ export function runKeyWorkers(
   module: WebAssembly.Module,
   jobs: readonly KeyJob[],
   take: (job: KeyJob, pem: Uint8Array) => void,
+  program: URL = workerUrl,
 ): KeyRun {
   const queue = [...jobs].sort((a, b) => bits(b.type) - bits(a.type));
   const count = Math.min(availableParallelism(), queue.length);
@@ -51,7 +52,7 @@ export function runKeyWorkers(
   };
 
   const start = (): void => {
-    const worker = new Worker(workerUrl, { workerData: module, stdin: false });
+    const worker = new Worker(program, { workerData: module });
     workers.push(worker);
     let job = queue.shift();
     const next = (): void => {
