@@ -113,6 +113,21 @@ pub fn generate(key_type: KeyType, rng: &mut dyn CryptoRng) -> Result<PrivateKey
     Ok(key)
 }
 
+/// An RSA key of two primes that were searched apart, checked as `generate` checks its own. `None` when the two do not
+/// make a key together. Errors: `SelfCheckFailed`.
+pub fn rsa_from_primes(
+    p: &pki_rsa::Prime,
+    q: &pki_rsa::Prime,
+    rng: &mut dyn CryptoRng,
+) -> Result<Option<PrivateKey>, Error> {
+    let Some(der) = rsa_key::from_primes(p, q) else {
+        return Ok(None);
+    };
+    let key = PrivateKey::from_pkcs1(&der)?;
+    pairwise_check(&key, rng)?;
+    Ok(Some(key))
+}
+
 /// Signs and verifies one message. Source: FIPS 140-3 IG 10.3.A, the pair-wise consistency test.
 fn pairwise_check(key: &PrivateKey, rng: &mut dyn CryptoRng) -> Result<(), Error> {
     let message = b"pair-wise consistency";

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod json;
+pub mod primes;
 
 use js_sys::Uint8Array;
 use pki::{Attribute, Certificate, Form, KeyType, PrivateKey, Request, Spec, SystemRng};

@@ -1,0 +1,4 @@
+import { GenerateCustomCaCerts } from './generate-custom-ca-certs.ts';
+
+/** Every command, in the order of the help. A command's file path is its words. */
+export const commands = [GenerateCustomCaCerts] as const;
