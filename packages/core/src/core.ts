@@ -145,9 +145,10 @@ class WasmCore implements Core {
   }
 
   issue(spec: CertificateSpec, subjectKey: PrivateKey, issuerKey: PrivateKey, issuer?: Certificate): Certificate {
-    const blank = new wasm.Blank(octets(spec.serial), spec.notBefore, spec.notAfter, spec.subjectKeyId ?? true);
+    const blank = new wasm.Blank(octets(spec.serial), seconds(spec.notBefore), seconds(spec.notAfter));
     try {
       return call(() => {
+        blank.keyIds(spec.subjectKeyId ?? true, spec.authorityKeyId ?? true);
         for (const [attribute, value] of spec.subject) {
           blank.subject(attribute, value);
         }
@@ -188,6 +189,13 @@ function certificate(plain: Plain<Certificate>): Certificate {
   // A copy of its own: a small Buffer lies in a pool that others share.
   const der = new Uint8Array(Buffer.from(plain.der, 'base64'));
   return Object.freeze({ ...plain, der });
+}
+
+function seconds(time: number): number {
+  if (!Number.isSafeInteger(time)) {
+    throw new CoreError('malformed', 'a time that is not whole seconds');
+  }
+  return time;
 }
 
 function octets(hex: string): Uint8Array {

@@ -51,6 +51,7 @@ export function runKeyWorkers(
   take: (job: KeyJob, p: Uint8Array, q: Uint8Array) => boolean,
   tell: (tests: number) => void,
   count: number = availableParallelism(),
+  program: URL = workerUrl,
 ): KeyRun {
   const halves = jobs
     .map((job): Half => ({ job, primes: [], searchers: 0, made: false }))
@@ -87,7 +88,7 @@ export function runKeyWorkers(
   };
 
   const employ = (): void => {
-    const worker = new Worker(workerUrl, { workerData: start, stdin: false });
+    const worker = new Worker(program, { workerData: start });
     workers.push(worker);
     let half: Half | undefined;
     const next = (): void => {

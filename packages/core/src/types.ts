@@ -84,6 +84,8 @@ export interface CertificateSpec {
   readonly subjectAltNames?: { readonly dns: readonly string[]; readonly ip: readonly string[] };
   /** Leaves of K3s carry none. Default true. */
   readonly subjectKeyId?: boolean;
+  /** The self-signed CAs that K3s makes itself carry none. Default true. */
+  readonly authorityKeyId?: boolean;
 }
 
 /** Why a chain was not found, in the words of the caller's choice; the code is stable. */

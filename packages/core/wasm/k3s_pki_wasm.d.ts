@@ -20,9 +20,13 @@ export class Blank {
      */
     issue(subject: Key, issuer_key: Key, issuer?: Uint8Array | number[] | null): string;
     /**
+     * Sets whether the two key identifiers are written.
+     */
+    keyIds(subject: boolean, authority: boolean): void;
+    /**
      * A certificate without names and extensions.
      */
-    constructor(serial: Uint8Array | number[], not_before: number, not_after: number, subject_key_id: boolean);
+    constructor(serial: Uint8Array | number[], not_before: number, not_after: number);
     /**
      * Adds an attribute, `CN` or `O`.
      */
@@ -141,7 +145,8 @@ export interface InitOutput {
     readonly blank_altNames: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly blank_ca: (a: number, b: number) => void;
     readonly blank_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number, number];
-    readonly blank_new: (a: number, b: number, c: number, d: number, e: number) => number;
+    readonly blank_keyIds: (a: number, b: number, c: number) => void;
+    readonly blank_new: (a: number, b: number, c: number, d: number) => number;
     readonly blank_subject: (a: number, b: number, c: number, d: number, e: number) => [number, number];
     readonly blank_usages: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly certificatePem: (a: number, b: number) => [number, number];

@@ -70,19 +70,25 @@ export class Blank {
         }
     }
     /**
+     * Sets whether the two key identifiers are written.
+     * @param {boolean} subject
+     * @param {boolean} authority
+     */
+    keyIds(subject, authority) {
+        wasm.blank_keyIds(this.__wbg_ptr, subject, authority);
+    }
+    /**
      * A certificate without names and extensions.
      * @param {Uint8Array | number[]} serial
      * @param {number} not_before
      * @param {number} not_after
-     * @param {boolean} subject_key_id
      */
-    constructor(serial, not_before, not_after, subject_key_id) {
+    constructor(serial, not_before, not_after) {
         const val2 = +not_before;
         const val3 = +not_after;
-        const val4 = +subject_key_id;
         const ptr0 = passArray8ToWasm0(serial, wasm.__wbindgen_malloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.blank_new(ptr0, len0, val2, val3, val4);
+        const ret = wasm.blank_new(ptr0, len0, val2, val3);
         this.__wbg_ptr = ret;
         BlankFinalization.register(this, this.__wbg_ptr, this);
         return this;
