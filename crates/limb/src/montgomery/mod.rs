@@ -5,6 +5,7 @@
 //! 512 to 4160 bits, allocate nothing after [`Montgomery::new`] but what a caller asks for, and
 //! neither branches on nor indexes by a limb's value.
 
+mod columns;
 pub mod fma;
 mod words;
 
