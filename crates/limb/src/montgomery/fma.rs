@@ -159,7 +159,7 @@ impl<L: Lanes> Montgomery for Fma<L> {
         let limbs =
             x.0.iter()
                 .map(|limb| truncated(L::store_f(*limb)[instance]));
-        collect(limbs, self.radix.width, &self.moduli[instance])
+        collect(limbs, self.radix.width, &self.moduli[instance], 1)
     }
 
     #[inline]
@@ -215,14 +215,19 @@ impl<L: Lanes> Montgomery for Fma<L> {
     }
 
     fn select(&self, out: &mut Residue<L>, table: &[Residue<L>], index: &[usize]) {
-        let zero = L::splat_i(0);
-        for (k, limb) in out.0.iter_mut().enumerate() {
-            let mut bits = zero;
-            for (t, entry) in table.iter().enumerate() {
-                let mask = L::load_i([equal_mask(index[0], t), equal_mask(index[1], t)]);
-                bits = L::or(bits, L::and(L::to_bits(entry.0[k]), mask));
+        out.0.fill(self.radix.zero);
+        let (pairs, single) = table.as_chunks::<2>();
+        debug_assert!(single.is_empty(), "tables have an even number of entries");
+        for (t, [even, odd]) in pairs.iter().enumerate() {
+            let mask = [2 * t, 2 * t + 1]
+                .map(|t| L::load_i([equal_mask(index[0], t), equal_mask(index[1], t)]));
+            for ((limb, a), b) in out.0.iter_mut().zip(&even.0).zip(&odd.0) {
+                let chosen = L::or(
+                    L::and(L::to_bits(*a), mask[0]),
+                    L::and(L::to_bits(*b), mask[1]),
+                );
+                *limb = L::from_bits(L::or(L::to_bits(*limb), chosen));
             }
-            *limb = L::from_bits(bits);
         }
     }
 
