@@ -1,7 +1,6 @@
 /** The pool of key workers, with the real worker and with programs that fail as workers can. */
-
+import { checkPrimeSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -9,45 +8,53 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { load } from '../src/engine.ts';
 import { CoreError } from '../src/errors.ts';
-import { type KeyJob, runKeyWorkers } from '../src/key-workers.ts';
+import { type KeyJob, type KeyRun, runKeyWorkers } from '../src/key-workers.ts';
 import { scratch } from './judges.ts';
 
 const workers = suite('core/key-workers');
 const module = await load();
+const start = { module, lanes: 'auto' as const };
 const jobs: KeyJob[] = [
-  { place: 0, type: 'rsa:2048' },
-  { place: 1, type: 'rsa:2112' },
-  { place: 2, type: 'rsa:2176' },
+  { place: 0, bits: 2048 },
+  { place: 1, bits: 2112 },
+  { place: 2, bits: 2176 },
 ];
+const yes = (): boolean => true;
+const run = (take: Parameters<typeof runKeyWorkers>[2], program?: URL, count?: number): KeyRun =>
+  runKeyWorkers(start, jobs, take, () => {}, count, program);
 
-workers('every key comes once, and its bytes are overwritten after they were taken', async () => {
+workers('every key gets two primes of its size, and their bytes are overwritten after they were taken', async () => {
   const taken: Uint8Array[] = [];
   const places: number[] = [];
-  await runKeyWorkers(module, jobs, ({ place }, pem) => {
-    assert.match(Buffer.from(pem).toString(), /^-----BEGIN RSA PRIVATE KEY-----\n/);
-    taken.push(pem);
+  await run(({ place, bits }, p, q) => {
+    for (const prime of [p, q]) {
+      assert.is(prime.length, bits / 16);
+      assert.ok(checkPrimeSync(prime.slice().buffer));
+    }
+    assert.not.equal(p, q);
+    taken.push(p, q);
     places.push(place);
+    return true;
   }).finished;
   assert.equal(places.sort(), [0, 1, 2]);
-  assert.ok(taken.every((pem) => pem.length > 1000 && pem.every((octet) => octet === 0)));
+  assert.ok(taken.every((prime) => prime.every((octet) => octet === 0)));
 });
 
-workers('the longest keys are begun first', async () => {
-  const echo = program(
-    'echo',
-    `parentPort.on('message', (type) => parentPort.postMessage({ pem: Buffer.from(type) }))`,
-  );
-  const many: KeyJob[] = [2048, 8192, 3072, 4096, 6144].map((bits, place) => ({ place, type: `rsa:${bits}` }));
-  const first = many.toSorted((a, b) => Number(b.type.slice(4)) - Number(a.type.slice(4)));
-  const begun = first.slice(0, Math.min(availableParallelism(), many.length)).map((job) => job.place);
+workers('two primes that make no key: one more is searched', async () => {
+  let refusals = 2;
+  const pairs: Uint8Array[][] = [];
+  await run((_, p, q) => {
+    pairs.push([p.slice(), q.slice()]);
+    refusals -= 1;
+    return refusals < 0;
+  }).finished;
+  assert.is(pairs.length, 5);
+});
+
+workers('the longest key is made first by a single worker', async () => {
   const order: number[] = [];
-  const take = (job: KeyJob, pem: Uint8Array): void => {
-    assert.is(Buffer.from(pem).toString(), job.type);
-    order.push(job.place);
-  };
-  await runKeyWorkers(module, many, take, echo).finished;
-  assert.ok(begun.includes(order[0] ?? -1));
-  assert.equal(order.toSorted(), [0, 1, 2, 3, 4]);
+  await run(({ place }) => order.push(place) > 0, undefined, 1).finished;
+  assert.equal(order, [2, 1, 0]);
 });
 
 for (const [what, code, message] of [
@@ -58,9 +65,7 @@ for (const [what, code, message] of [
   ['rejects', 'parentPort.on("message", async () => { throw new Error("x") })', /a key worker failed/],
 ] as const) {
   workers(`a worker that ${what} fails the run`, async () => {
-    const thrown = await reason(
-      runKeyWorkers(module, jobs, () => {}, program(what.replaceAll(' ', '-'), code)).finished,
-    );
+    const thrown = await reason(run(yes, program(what.replaceAll(' ', '-'), code)).finished);
     assert.is(thrown.code, 'internal');
     assert.match(thrown.message, message);
   });
@@ -68,31 +73,24 @@ for (const [what, code, message] of [
 
 workers('a failure that a worker reports keeps its code', async () => {
   const code = 'parentPort.on("message", () => parentPort.postMessage({ code: "self-check-failed", message: "m" }))';
-  const thrown = await reason(runKeyWorkers(module, jobs, () => {}, program('reports', code)).finished);
+  const thrown = await reason(run(yes, program('reports', code)).finished);
   assert.is(thrown.code, 'self-check-failed');
   assert.is(thrown.message, 'm');
 });
 
 workers('what the taker throws fails the run', async () => {
-  const code = 'parentPort.on("message", () => parentPort.postMessage({ pem: new Uint8Array(4) }))';
-  const thrown = await reason(
-    runKeyWorkers(
-      module,
-      jobs,
-      () => {
-        throw new CoreError('malformed', 'taker');
-      },
-      program('short', code),
-    ).finished,
-  );
-  assert.is(thrown.message, 'taker');
+  const code = 'parentPort.on("message", () => parentPort.postMessage({ prime: new Uint8Array(4) }))';
+  const take = (): never => {
+    throw new CoreError('malformed', 'taker');
+  };
+  assert.is((await reason(run(take, program('short', code)).finished)).message, 'taker');
 });
 
 workers('a stop ends workers that never answer', async () => {
-  const run = runKeyWorkers(module, jobs, () => {}, program('silent', 'parentPort.on("message", () => { for (;;); })'));
-  const settled = reason(run.finished);
+  const endless = run(yes, program('silent', 'parentPort.on("message", () => { for (;;); })'));
+  const settled = reason(endless.finished);
   await setTimeout(100);
-  run.stop(new CoreError('aborted', 'stopped'));
+  endless.stop(new CoreError('aborted', 'stopped'));
   assert.is((await settled).message, 'stopped');
 });
 
