@@ -4,6 +4,7 @@ export const memory: WebAssembly.Memory;
 export const __wbg_blank_free: (a: number, b: number) => void;
 export const __wbg_key_free: (a: number, b: number) => void;
 export const __wbg_pool_free: (a: number, b: number) => void;
+export const __wbg_rsaprimesearch_free: (a: number, b: number) => void;
 export const blank_altNames: (a: number, b: number, c: number, d: number, e: number) => void;
 export const blank_ca: (a: number, b: number) => void;
 export const blank_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number, number];
@@ -22,6 +23,10 @@ export const pool_chains: (a: number, b: number, c: number, d: number, e: number
 export const pool_intermediate: (a: number, b: number, c: number) => [number, number];
 export const pool_new: () => number;
 export const pool_root: (a: number, b: number, c: number) => [number, number];
+export const rsaKeyFromPrimes: (a: number, b: number, c: number, d: number) => [number, number, number];
+export const rsaprimesearch_new: (a: number, b: number, c: number) => [number, number, number];
+export const rsaprimesearch_step: (a: number) => [number, number, number];
+export const rsaprimesearch_tests: (a: number) => number;
 export const signatureHolds: (a: number, b: number, c: number, d: number) => number;
 export const ring_core_0_17_14__bn_mul_mont: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
 export const __wbindgen_malloc: (a: number, b: number) => number;
