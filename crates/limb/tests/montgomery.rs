@@ -3,7 +3,7 @@
 //! `LIMB_CASES` raises the number of operations per representation (default 3,000).
 
 use limb::arch::portable::Portable;
-use limb::montgomery::{Montgomery, fma::Fma};
+use limb::montgomery::{Montgomery, fma::Fma, int::Int};
 use num_bigint::BigUint;
 
 /// SplitMix64, so that a failure can be repeated.
@@ -155,9 +155,9 @@ fn differential<M: Montgomery>(name: &str) {
                     assert_eq!(big(&engine.store(&y, i)), other[i], "{name} {bits} {step}");
                 }
             }
-            let table = [x.clone(), y.clone(), one.clone()];
+            let table = [x.clone(), y.clone(), one.clone(), x.clone()];
             let index: Vec<usize> = (0..M::WIDTH)
-                .map(|_| (source.next() % 3) as usize)
+                .map(|_| (source.next() % 4) as usize)
                 .collect();
             let mut chosen = one.clone();
             engine.select(&mut chosen, &table, &index);
@@ -165,7 +165,7 @@ fn differential<M: Montgomery>(name: &str) {
             for i in 0..M::WIDTH {
                 let unit = BigUint::from(1u8);
                 let r = &unit << engine.radix_bits();
-                let value = [&expected[i], &other[i], &r][index[i]];
+                let value = [&expected[i], &other[i], &r, &expected[i]][index[i]];
                 let value = value * &r_inverse[i] % &n[i];
                 assert_eq!(
                     big(&engine.store(&chosen, i)),
@@ -186,4 +186,9 @@ fn differential<M: Montgomery>(name: &str) {
 #[test]
 fn fma_portable() {
     differential::<Fma<Portable>>("fma");
+}
+
+#[test]
+fn int_portable() {
+    differential::<Int<Portable>>("int");
 }

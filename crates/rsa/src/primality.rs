@@ -1,7 +1,7 @@
 //! Fermat, Miller-Rabin and Lucas tests on batches of candidates.
 
-use limb::arch::Vector;
-use limb::montgomery::{Montgomery, bit_length, fma::Fma};
+use limb::arch::{Vector, portable::Portable};
+use limb::montgomery::{Montgomery, bit_length, fma::Fma, int::Int};
 
 use crate::lanes::Chosen;
 use crate::number::{Words, add_small, bit, rem_small, shift_right, trailing_zeros};
@@ -13,7 +13,9 @@ const WINDOW: u32 = 5;
 macro_rules! with_engine {
     ($lanes:expr, $function:ident($($argument:expr),* $(,)?)) => {
         match $lanes {
-            Chosen::Fma | Chosen::Simd | Chosen::Scalar => $function::<Fma<Vector>>($($argument),*),
+            Chosen::Fma => $function::<Fma<Vector>>($($argument),*),
+            Chosen::Simd => $function::<Int<Vector>>($($argument),*),
+            Chosen::Scalar => $function::<Int<Portable>>($($argument),*),
         }
     };
 }

@@ -51,3 +51,20 @@ fn openssl_accepts() {
         println!("{bits} {:?}", search.progress());
     }
 }
+
+#[test]
+fn lanes_agree() {
+    let keys: Vec<_> = [LaneChoice::Fma, LaneChoice::Simd, LaneChoice::Scalar]
+        .map(|lanes| {
+            let mut rng = Source(7);
+            let mut search = Search::new(2048, lanes).unwrap();
+            loop {
+                if let Some(key) = search.step(&mut rng).unwrap() {
+                    break key.to_pkcs1_der().to_vec();
+                }
+            }
+        })
+        .into();
+    assert_eq!(keys[0], keys[1]);
+    assert_eq!(keys[0], keys[2]);
+}

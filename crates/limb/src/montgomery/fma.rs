@@ -5,6 +5,7 @@
 #![doc = include_str!("../../docs/fma.md")]
 
 use super::Montgomery;
+use super::columns::{self, Sums};
 use super::words::{bit_length, bits_at, collect, inverse_2_64, power_of_two_mod};
 use crate::lanes::Lanes;
 
@@ -158,7 +159,7 @@ impl<L: Lanes> Montgomery for Fma<L> {
         let limbs =
             x.0.iter()
                 .map(|limb| truncated(L::store_f(*limb)[instance]));
-        collect(limbs, self.radix.width, &self.moduli[instance])
+        collect(limbs, self.radix.width, &self.moduli[instance], 1)
     }
 
     #[inline]
@@ -214,14 +215,19 @@ impl<L: Lanes> Montgomery for Fma<L> {
     }
 
     fn select(&self, out: &mut Residue<L>, table: &[Residue<L>], index: &[usize]) {
-        let zero = L::splat_i(0);
-        for (k, limb) in out.0.iter_mut().enumerate() {
-            let mut bits = zero;
-            for (t, entry) in table.iter().enumerate() {
-                let mask = L::load_i([equal_mask(index[0], t), equal_mask(index[1], t)]);
-                bits = L::or(bits, L::and(L::to_bits(entry.0[k]), mask));
+        out.0.fill(self.radix.zero);
+        let (pairs, single) = table.as_chunks::<2>();
+        debug_assert!(single.is_empty(), "tables have an even number of entries");
+        for (t, [even, odd]) in pairs.iter().enumerate() {
+            let mask = [2 * t, 2 * t + 1]
+                .map(|t| L::load_i([equal_mask(index[0], t), equal_mask(index[1], t)]));
+            for ((limb, a), b) in out.0.iter_mut().zip(&even.0).zip(&odd.0) {
+                let chosen = L::or(
+                    L::and(L::to_bits(*a), mask[0]),
+                    L::and(L::to_bits(*b), mask[1]),
+                );
+                *limb = L::from_bits(L::or(L::to_bits(*limb), chosen));
             }
-            *limb = L::from_bits(bits);
         }
     }
 
@@ -298,47 +304,64 @@ struct Workspace<'a, L: Lanes> {
     quotient: &'a mut [L::F],
 }
 
+/// A column's sum in two parts, `high + low`.
+pub struct Sum<L: Lanes> {
+    /// The anchor, and the products' high parts: multiples of 2^W.
+    high: L::F,
+    low: L::F,
+}
+
+impl<L: Lanes> Clone for Sum<L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<L: Lanes> Copy for Sum<L> {}
+
+impl<L: Lanes> Sums for Radix<L> {
+    type Limb = L::F;
+    type Sum = Sum<L>;
+
+    #[inline(always)]
+    fn zero(&self) -> L::F {
+        self.zero
+    }
+
+    #[inline(always)]
+    fn start(&self) -> Sum<L> {
+        Sum {
+            high: self.anchor,
+            low: self.zero,
+        }
+    }
+
+    /// Four operations: the high part is rounded to a multiple of 2^W by the anchor, the low part
+    /// is what the rounding lost, exactly.
+    #[inline(always)]
+    fn add(sum: &mut Sum<L>, a: L::F, b: L::F) {
+        let high = L::madd(a, b, sum.high);
+        let back = L::sub_f(sum.high, high);
+        sum.low = L::add_f(sum.low, L::madd(a, b, back));
+        sum.high = high;
+    }
+}
+
 /// `x = scale * x^2 / R`. Never inlined: V8 replaces a function by its optimized code only when
 /// it is called anew.
 #[inline(never)]
 fn square<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], w: Workspace<'_, L>, scale: L::F) {
-    let n = x.len();
     for (twice, limb) in w.twice.iter_mut().zip(&*x) {
         *twice = L::add_f(*limb, *limb);
     }
+    let n = x.len();
     let mut carry = Carry::new(radix);
-    let mut k = 0;
-    while k + 4 <= n {
-        square_low_block::<L, 4>(radix, x, w.twice, k, &mut carry, w.low);
-        k += 4;
-    }
-    match n - k {
-        1 => square_low_block::<L, 1>(radix, x, w.twice, k, &mut carry, w.low),
-        2 => square_low_block::<L, 2>(radix, x, w.twice, k, &mut carry, w.low),
-        3 => square_low_block::<L, 3>(radix, x, w.twice, k, &mut carry, w.low),
-        _ => {}
-    }
-    // The columns from n on are summed but not yet carried.
-    let mut high = L::add_f(carry.high, carry.carry);
-    k = n;
-    // Four columns share rows as long as (docs/fma.md, "blocks") k/2 <= n - 4.
-    while k / 2 + 4 <= n {
-        square_high_block(radix, x, w.twice, k, &mut high, w.high);
-        k += 4;
-    }
-    while k < 2 * n {
-        let mut column = Columns::<L, 1>::new(radix);
-        let first = k - n + 1;
-        for i in first..k.div_ceil(2) {
-            column.add(0, w.twice[i], x[k - i]);
-        }
-        if k.is_multiple_of(2) {
-            column.add(0, x[k / 2], x[k / 2]);
-        }
-        w.high[k - n] = L::add_f(column.low[0], high);
-        high = radix.units(column.high[0]);
-        k += 1;
-    }
+    columns::square_low(radix, x, w.twice, |k, sum| {
+        w.low[k] = carry.digit(radix, sum)
+    });
+    carry.leave_digits();
+    columns::square_high(radix, x, w.twice, |k, sum| {
+        w.high[k - n] = carry.sum(radix, sum)
+    });
     reduce_product(
         radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, scale,
     );
@@ -348,36 +371,15 @@ fn square<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], w: Workspace<'_, L>, scale
 #[inline(never)]
 fn multiply<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], y: &[L::F], w: Workspace<'_, L>) {
     let n = x.len();
-    let carry = low_product(radix, x, y, w.low);
-    let mut high = L::add_f(carry.high, carry.carry);
-    let mut k = n;
-    while k + 4 <= 2 * n {
-        let mut columns = Columns::<L, 4>::new(radix);
-        columns.high_block(x, y, k);
-        for c in 0..4 {
-            w.high[k - n + c] = L::add_f(columns.low[c], high);
-            high = radix.units(columns.high[c]);
-        }
-        k += 4;
-    }
-    while k < 2 * n {
-        let mut column = Columns::<L, 1>::new(radix);
-        for i in k - n + 1..n {
-            column.add(0, x[i], y[k - i]);
-        }
-        w.high[k - n] = L::add_f(column.low[0], high);
-        high = radix.units(column.high[0]);
-        k += 1;
-    }
+    let mut carry = Carry::new(radix);
+    columns::low(radix, x, y, |k, sum| w.low[k] = carry.digit(radix, sum));
+    carry.leave_digits();
+    columns::high(radix, x, y, n, |k, sum| {
+        w.high[k - n] = carry.sum(radix, sum)
+    });
+    let one = L::splat_f(1.0);
     reduce_product(
-        radix,
-        x,
-        w.modulus,
-        w.inverse,
-        w.low,
-        w.high,
-        w.quotient,
-        L::splat_f(1.0),
+        radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, one,
     );
 }
 
@@ -400,282 +402,75 @@ fn reduce_product<L: Lanes>(
     let n = out.len();
     low_product(radix, low, inverse, quotient);
 
-    let scaled_unit = L::mul_f(radix.unit, scale);
-    let scaled_round = L::mul_f(radix.negated_round, scale);
-    let mut columns = Columns::<L, 4>::new(radix);
-    // Columns n-2..n+2: rows 2..n-1 are common to the four of them.
-    columns.add(0, quotient[0], modulus[n - 2]);
-    columns.add(0, quotient[1], modulus[n - 3]);
-    columns.add(1, quotient[0], modulus[n - 1]);
-    columns.add(1, quotient[1], modulus[n - 2]);
-    columns.add(2, quotient[1], modulus[n - 1]);
-    columns.rows(&quotient[2..n - 1], &modulus[..n]);
-    columns.add(1, quotient[n - 1], modulus[0]);
-    columns.add(2, quotient[n - 1], modulus[1]);
-    columns.add(3, quotient[n - 1], modulus[2]);
-
-    let below = L::add_f(
-        L::add_f(columns.low[1], radix.units(columns.high[0])),
-        low[n - 1],
-    );
-    let borrow = L::sub_f(L::madd(below, radix.unit, radix.round), radix.round);
-    let mut units = L::mul_f(scale, L::add_f(radix.units(columns.high[1]), borrow));
+    let unit = L::mul_f(radix.unit, scale);
+    let round = L::mul_f(radix.negated_round, scale);
+    let [below, last, first, second] = columns::edge(radix, quotient, modulus);
+    // low + the columns below R are a multiple of R; what they carry is rounded from the last two.
+    let sum = L::add_f(L::add_f(last.low, radix.units(below.high)), low[n - 1]);
+    let rounded = L::sub_f(L::madd(sum, radix.unit, radix.round), radix.round);
+    let mut units = L::mul_f(scale, L::add_f(radix.units(last.high), rounded));
     let mut carry = radix.zero;
-    for c in 2..4 {
-        let sum = L::add_f(columns.low[c], high[c - 2]);
-        let e = L::madd(sum, scale, units);
-        units = L::madd(columns.high[c], scaled_unit, scaled_round);
-        let (up, d) = radix.split(e);
-        out[c - 2] = L::add_f(d, carry);
-        carry = up;
-    }
-    let mut k = n + 2;
-    while k + 4 <= 2 * n {
-        let mut columns = Columns::<L, 4>::new(radix);
-        columns.high_block(quotient, modulus, k);
-        for c in 0..4 {
-            let sum = L::add_f(columns.low[c], high[k - n + c]);
-            let e = L::madd(sum, scale, units);
-            units = L::madd(columns.high[c], scaled_unit, scaled_round);
-            let (up, d) = radix.split(e);
-            out[k - n + c] = L::add_f(d, carry);
-            carry = up;
-        }
-        k += 4;
-    }
-    while k < 2 * n {
-        let mut column = Columns::<L, 1>::new(radix);
-        for i in k - n + 1..n {
-            column.add(0, quotient[i], modulus[k - i]);
-        }
-        let sum = L::add_f(column.low[0], high[k - n]);
-        let e = L::madd(sum, scale, units);
-        units = L::madd(column.high[0], scaled_unit, scaled_round);
+    let mut emit = |k: usize, sum: Sum<L>| {
+        let e = L::madd(L::add_f(sum.low, high[k - n]), scale, units);
+        units = L::madd(sum.high, unit, round);
         let (up, d) = radix.split(e);
         out[k - n] = L::add_f(d, carry);
         carry = up;
-        k += 1;
-    }
-    // The last limb keeps what the split carried.
+    };
+    emit(n, first);
+    emit(n + 1, second);
+    columns::high(radix, quotient, modulus, n + 2, emit);
+    // The last limb keeps what its split carried.
     out[n - 1] = L::madd(carry, radix.size, out[n - 1]);
 }
 
-/// `out = a * b mod R`, and the carry out of the last column.
+/// `out = a * b mod R`.
 #[inline(always)]
-fn low_product<L: Lanes>(radix: &Radix<L>, a: &[L::F], b: &[L::F], out: &mut [L::F]) -> Carry<L> {
-    let n = out.len();
+fn low_product<L: Lanes>(radix: &Radix<L>, a: &[L::F], b: &[L::F], out: &mut [L::F]) {
     let mut carry = Carry::new(radix);
-    let mut k = 0;
-    while k + 4 <= n {
-        low_block::<L, 4>(radix, a, b, k, &mut carry, out);
-        k += 4;
-    }
-    match n - k {
-        1 => low_block::<L, 1>(radix, a, b, k, &mut carry, out),
-        2 => low_block::<L, 2>(radix, a, b, k, &mut carry, out),
-        3 => low_block::<L, 3>(radix, a, b, k, &mut carry, out),
-        _ => {}
-    }
-    carry
+    columns::low(radix, a, b, |k, sum| out[k] = carry.digit(radix, sum));
 }
 
-/// Columns `k..k + C` of the low half of `a * b`.
-#[inline(always)]
-fn low_block<L: Lanes, const C: usize>(
-    radix: &Radix<L>,
-    a: &[L::F],
-    b: &[L::F],
-    k: usize,
-    carry: &mut Carry<L>,
-    out: &mut [L::F],
-) {
-    let mut columns = Columns::<L, C>::new(radix);
-    columns.rows(&a[..k], &b[1..k + C]);
-    let (a, b) = (&a[k..k + C], &b[..C]);
-    for c in 0..C {
-        for s in 0..=c {
-            columns.add(c, a[s], b[c - s]);
-        }
-    }
-    carry.emit(radix, &columns, &mut out[k..k + C]);
-}
-
-/// Columns `k..k + C` of the low half of `x^2`.
-#[inline(always)]
-fn square_low_block<L: Lanes, const C: usize>(
-    radix: &Radix<L>,
-    x: &[L::F],
-    twice: &[L::F],
-    k: usize,
-    carry: &mut Carry<L>,
-    out: &mut [L::F],
-) {
-    let mut columns = Columns::<L, C>::new(radix);
-    let h = k.div_ceil(2);
-    if k > 0 {
-        columns.rows(&twice[..h], &x[k + 1 - h..k + C]);
-    }
-    columns.square_diagonal(x, twice, k);
-    carry.emit(radix, &columns, &mut out[k..k + C]);
-}
-
-/// Columns `k..k + 4` of the high half of `x^2`, uncarried. Pre: `n <= k`, `k / 2 + 4 <= n`.
-#[inline(always)]
-fn square_high_block<L: Lanes>(
-    radix: &Radix<L>,
-    x: &[L::F],
-    twice: &[L::F],
-    k: usize,
-    high: &mut L::F,
-    out: &mut [L::F],
-) {
-    let n = x.len();
-    let mut columns = Columns::<L, 4>::new(radix);
-    columns.head(&twice[k - n + 1..], &x[n - 3..]);
-    let h = k.div_ceil(2);
-    let rows = &twice[k - n + 4..h];
-    columns.rows(rows, &x[n - 3 - rows.len()..]);
-    columns.square_diagonal(x, twice, k);
-    for c in 0..4 {
-        out[k - n + c] = L::add_f(columns.low[c], *high);
-        *high = radix.units(columns.high[c]);
-    }
-}
-
-/// Running sums of C neighbouring columns of a product.
-struct Columns<L: Lanes, const C: usize> {
-    high: [L::F; C],
-    low: [L::F; C],
-}
-
-impl<L: Lanes, const C: usize> Columns<L, C> {
-    #[inline(always)]
-    fn new(radix: &Radix<L>) -> Self {
-        Self {
-            high: [radix.anchor; C],
-            low: [radix.zero; C],
-        }
-    }
-
-    /// Adds `a * b` to column `c`. Four operations: the high part is rounded to a multiple of 2^W
-    /// by the anchor, the low part is what the rounding lost, exactly.
-    #[inline(always)]
-    fn add(&mut self, c: usize, a: L::F, b: L::F) {
-        let high = L::madd(a, b, self.high[c]);
-        let back = L::sub_f(self.high[c], high);
-        self.low[c] = L::add_f(self.low[c], L::madd(a, b, back));
-        self.high[c] = high;
-    }
-
-    /// Adds `a[r] * b[m - 1 - r + c]` for every row `r < m` to each column `c`: m by C products.
-    ///
-    /// Pre: `b.len() == a.len() + C - 1`.
-    #[inline(always)]
-    fn rows(&mut self, a: &[L::F], b: &[L::F]) {
-        let (body, tail) = b.split_at(a.len());
-        // The window of b: entry c belongs to column c; a new row shifts one in at the front.
-        let mut window = [self.low[0]; C];
-        window[..C - 1].copy_from_slice(&tail[..C - 1]);
-        for (x, y) in a.iter().zip(body.iter().rev()) {
-            self.row(*x, *y, &mut window);
-        }
-    }
-
-    #[inline(always)]
-    fn row(&mut self, a: L::F, b: L::F, window: &mut [L::F; C]) {
-        for c in (1..C).rev() {
-            window[c] = window[c - 1];
-        }
-        window[0] = b;
-        for c in 0..C {
-            self.add(c, a, window[c]);
-        }
-    }
-
-    /// The products of a low half's last rows: square and diagonal, `k` being the first column.
-    #[inline(always)]
-    fn square_diagonal(&mut self, x: &[L::F], twice: &[L::F], k: usize) {
-        let h = k.div_ceil(2);
-        if k.is_multiple_of(2) {
-            let (a, t) = (&x[h..h + C], &twice[h..h + C]);
-            self.add(0, a[0], a[0]);
-            if C > 1 {
-                self.add(1, t[0], a[1]);
-            }
-            if C > 2 {
-                self.add(2, t[0], a[2]);
-                self.add(2, a[1], a[1]);
-            }
-            if C > 3 {
-                self.add(3, t[0], a[3]);
-                self.add(3, t[1], a[2]);
-            }
-        } else if C > 1 {
-            let (a, t) = (&x[h..h + C - 1], &twice[h..h + C - 1]);
-            self.add(1, a[0], a[0]);
-            if C > 2 {
-                self.add(2, t[0], a[1]);
-            }
-            if C > 3 {
-                self.add(3, t[0], a[2]);
-                self.add(3, a[1], a[1]);
-            }
-        }
-    }
-}
-
-impl<L: Lanes> Columns<L, 4> {
-    /// Columns `k..k + 4` of `a * b`. Pre: `n <= k`, `k + 4 <= 2n`.
-    #[inline(always)]
-    fn high_block(&mut self, a: &[L::F], b: &[L::F], k: usize) {
-        let n = a.len();
-        self.head(&a[k - n + 1..], &b[n - 3..]);
-        self.rows(&a[k - n + 4..], &b[k - n + 1..]);
-    }
-
-    /// The six products of the first three rows of a high block.
-    #[inline(always)]
-    fn head(&mut self, a: &[L::F], b: &[L::F]) {
-        let (a, b) = (&a[..3], &b[..3]);
-        for c in 0..3 {
-            for s in c..3 {
-                self.add(c, a[s], b[2 + c - s]);
-            }
-        }
-    }
-}
-
-/// What goes from one carried column into the next.
+/// What goes from one column into the next.
 struct Carry<L: Lanes> {
-    /// Units of 2^W of the last column's high sum.
-    high: L::F,
+    /// Units of 2^W of the last column's high part.
+    units: L::F,
     /// What splitting the last column carried.
-    carry: L::F,
+    split: L::F,
 }
 
 impl<L: Lanes> Carry<L> {
     #[inline(always)]
     fn new(radix: &Radix<L>) -> Self {
         Self {
-            high: radix.zero,
-            carry: radix.zero,
+            units: radix.zero,
+            split: radix.zero,
         }
     }
 
+    /// The column's digit.
     #[inline(always)]
-    fn emit<const C: usize>(
-        &mut self,
-        radix: &Radix<L>,
-        columns: &Columns<L, C>,
-        out: &mut [L::F],
-    ) {
-        for c in 0..C {
-            let e = L::add_f(columns.low[c], self.high);
-            self.high = radix.units(columns.high[c]);
-            let (up, d) = radix.split(e);
-            out[c] = L::add_f(d, self.carry);
-            self.carry = up;
-        }
+    fn digit(&mut self, radix: &Radix<L>, sum: Sum<L>) -> L::F {
+        let e = L::add_f(sum.low, self.units);
+        self.units = radix.units(sum.high);
+        let (up, d) = radix.split(e);
+        let digit = L::add_f(d, self.split);
+        self.split = up;
+        digit
+    }
+
+    /// Goes over from digits to sums: what the last split carried joins the units.
+    #[inline(always)]
+    fn leave_digits(&mut self) {
+        self.units = L::add_f(self.units, self.split);
+    }
+
+    /// The column's value as it is, up to 2^53, to be split later.
+    #[inline(always)]
+    fn sum(&mut self, radix: &Radix<L>, sum: Sum<L>) -> L::F {
+        let e = L::add_f(sum.low, self.units);
+        self.units = radix.units(sum.high);
+        e
     }
 }
 

@@ -5,7 +5,9 @@
 //! 512 to 4160 bits, allocate nothing after [`Montgomery::new`] but what a caller asks for, and
 //! neither branches on nor indexes by a limb's value.
 
+mod columns;
 pub mod fma;
+pub mod int;
 mod words;
 
 pub use words::bit_length;
@@ -56,6 +58,8 @@ pub trait Montgomery: Sized {
     fn subtract(&self, x: &mut Self::Residue, y: &Self::Residue);
 
     /// `out = table[index[i]]` for each instance, reading the whole table.
+    ///
+    /// Pre: the table has an even number of entries.
     fn select(&self, out: &mut Self::Residue, table: &[Self::Residue], index: &[usize]);
 
     /// Whether each instance of `x`, the result of [`Montgomery::reduce`], is 1 or -1 as an

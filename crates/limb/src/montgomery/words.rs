@@ -36,9 +36,14 @@ pub(crate) fn inverse_2_64(x: u64) -> u64 {
 
 /// Sum of signed limbs of `width` bits each, in `0..modulus`.
 ///
-/// Pre: the sum lies strictly between -modulus and 2 * modulus, each limb's magnitude is below
-/// 2^62. Post: as many words as `modulus`. No branch depends on a limb.
-pub(crate) fn collect(limbs: impl Iterator<Item = i64>, width: u32, modulus: &[u64]) -> Vec<u64> {
+/// Pre: the sum lies strictly between -modulus and (1 + excess) * modulus, and its magnitude is
+/// below 2^63 times the modulus's highest word; each limb's magnitude is below 2^62. Post: as many words as `modulus`. No branch depends on a limb.
+pub(crate) fn collect(
+    limbs: impl Iterator<Item = i64>,
+    width: u32,
+    modulus: &[u64],
+    excess: u32,
+) -> Vec<u64> {
     let mut words = vec![0u64; modulus.len() + 1];
     let mut carry = 0i64;
     let mut at = 0u32;
@@ -56,12 +61,14 @@ pub(crate) fn collect(limbs: impl Iterator<Item = i64>, width: u32, modulus: &[u
         carry >>= width;
         at += width;
     }
-    // Negative: add the modulus. Otherwise subtract it, and add it back if that borrowed.
+    // A negative sum gets the modulus; then it is taken away, and put back where that borrowed.
     let negative = sign_mask(&words);
     add_masked(&mut words, modulus, negative);
-    add_negated_masked(&mut words, modulus, !negative);
-    let borrowed = sign_mask(&words);
-    add_masked(&mut words, modulus, borrowed);
+    for _ in 0..excess {
+        add_negated_masked(&mut words, modulus, u64::MAX);
+        let borrowed = sign_mask(&words);
+        add_masked(&mut words, modulus, borrowed);
+    }
     debug_assert_eq!(words[modulus.len()], 0);
     words.truncate(modulus.len());
     words
