@@ -19,6 +19,7 @@ mod primes;
 mod random;
 mod search;
 mod sieve;
+mod sign;
 
 pub use error::RsaError;
 pub use key::KeyPair;
