@@ -3,6 +3,7 @@
 
 =======
 >>>>>>> pki
+
 import { checkPrimeSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,13 +13,16 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { load } from '../src/engine.ts';
 import { CoreError } from '../src/errors.ts';
+
 <<<<<<< HEAD
+
 import { type KeyJob, runKeyWorkers, type WorkerStart } from '../src/key-workers.ts';
 import { scratch } from './judges.ts';
 
 const workers = suite('core/key-workers');
 const start: WorkerStart = { module: await load(), lanes: 'auto' };
 =======
+
 import { type KeyJob, type KeyRun, runKeyWorkers } from '../src/key-workers.ts';
 import { scratch } from './judges.ts';
 
