@@ -1,5 +1,5 @@
 /** What we issue, read by parsers that we did not write: OpenSSL, node:crypto, Go. */
-import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -63,6 +63,31 @@ for (const issuerType of TYPES) {
     });
   }
 }
+
+certificates('RSA keys of unusual sizes and exponents sign', () => {
+  for (const [modulusLength, publicExponent] of [
+    [1024, 65537],
+    [2047, 65537],
+    [2048, 3],
+    [2048, 0xffff_0001],
+    [2056, 65537],
+    [2080, 17],
+    [4608, 65537],
+    [5120, 3],
+  ] as const) {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength, publicExponent });
+    const key = core.openKey(Buffer.from(privateKey.export({ type: 'pkcs1', format: 'pem' })));
+    const made = core.issue(spec('rsa'), key, key);
+    assert.ok(new X509Certificate(made.der).verify(publicKey), `${modulusLength} bits, e ${publicExponent}`);
+  }
+});
+
+certificates('an RSA key too short to sign is refused', () => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 768 });
+  const key = core.openKey(Buffer.from(privateKey.export({ type: 'pkcs1', format: 'pem' })));
+  assert.is(key.type.bits, 768);
+  assert.throws(() => core.issue(spec('rsa'), key, key), code('weak-key'));
+});
 
 certificates('the facts of what was issued', () => {
   const parent = root('ec:p384');
