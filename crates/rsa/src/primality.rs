@@ -417,7 +417,10 @@ mod tests {
                     continue;
                 }
                 let expected = test.result == TestResult::Valid;
-                for lanes in ALL {
+                // Doubles without the processor's instruction are slow: a sample of long numbers.
+                let sample = bit_length(&number) <= 512 || test.tc_id % 16 == 0;
+                for lanes in if sample { &ALL[..] } else { &ALL[1..2] } {
+                    let lanes = *lanes;
                     assert_eq!(
                         verdict(lanes, &number),
                         expected,
