@@ -126,7 +126,7 @@ impl<L: Lanes> Montgomery for Int<L> {
         debug_assert!(moduli.len() == 4 && moduli.iter().all(|m| m.len() == moduli[0].len()));
         debug_assert!(moduli.iter().all(|m| m[0] & 1 == 1));
         let bits = moduli.iter().map(|m| bit_length(m)).max().unwrap_or(0);
-        let limbs = (bits + 7).div_ceil(WIDTH) as usize;
+        let limbs = ((bits + 7).div_ceil(WIDTH) as usize).max(4);
         // Bounds: docs/int.md.
         debug_assert!(limbs <= 255);
         let zeros = || vec![L::splat_i(0); limbs];
