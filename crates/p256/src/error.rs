@@ -52,3 +52,15 @@ impl fmt::Display for P256Error {
 }
 
 impl core::error::Error for P256Error {}
+
+impl P256Error {
+    /// The same of a part of the caller's list that starts at row `first`.
+    pub(crate) fn after(self, first: usize) -> Self {
+        match self {
+            Self::ScalarRange { row } => Self::ScalarRange { row: row + first },
+            Self::PointCheck { row } => Self::PointCheck { row: row + first },
+            Self::SignatureCheck { row } => Self::SignatureCheck { row: row + first },
+            other => other,
+        }
+    }
+}

@@ -56,7 +56,6 @@ const fn exp2(exponent: u64) -> f64 {
 /// What the columns start from: their biases, less the bit patterns that the halves bring along.
 /// Columns 4 to 8 also carry the offset 2^51 that balances a digit, column 9 the pattern of [`LOW`].
 const fn start(terms: [i64; 10], is_p: bool) -> [i64; 10] {
-    let passes = if is_p { 1 } else { 2 };
     let mut out = [0i64; 10];
     let mut carried = 0;
     let mut k = 0;
@@ -73,7 +72,10 @@ const fn start(terms: [i64; 10], is_p: bool) -> [i64; 10] {
         };
         let offset = match k {
             9 => LOW_BITS,
-            0..=3 if passes == 1 => 0,
+            0..=3 => 0,
+            // Modulo n, columns 0 to 4 are read while one pattern of LOW is still to come, whose
+            // mantissa is the offset.
+            4 if !is_p => 0,
             _ => HALF,
         };
         out[k] = (bias - (carried >> RADIX))
@@ -268,11 +270,26 @@ impl<L: Lanes> Tight52<L> {
     }
 }
 
+#[cfg(test)]
+impl<L: Packed> Fma52<L> {
+    pub(crate) fn from_limbs(limbs: &[[i64; 2]]) -> Tight52<L> {
+        Tight52(core::array::from_fn(|i| {
+            L::load_f(limbs[i].map(|limb| limb as f64))
+        }))
+        .checked()
+    }
+
+    pub(crate) fn to_limbs(x: &Tight52<L>) -> Vec<[i64; 2]> {
+        x.0.iter()
+            .map(|&limb| L::store_f(limb).map(|x| x as i64))
+            .collect()
+    }
+}
+
 impl<L: Packed> Repr for Fma52<L> {
     type L = L;
     type Tight = Tight52<L>;
     type Loose = Loose52<L>;
-    const R_BITS: u32 = 260;
     const PLANES: usize = 35;
 
     fn square_of_r<M: Modulus>() -> U256 {

@@ -1,7 +1,9 @@
 //! Residues modulo p and n, two instances side by side, in Montgomery form.
 
-//pub(crate) mod exact24;
+pub(crate) mod exact24;
 pub(crate) mod fma52;
+#[cfg(test)]
+mod tests;
 
 use limb::lanes::Packed;
 
@@ -19,9 +21,7 @@ pub(crate) trait Repr: Sized + 'static {
     /// One sum or difference of two tight residues, not carried. Size: at most 12.
     type Loose: Copy;
 
-    /// log2 of Montgomery's R.
-    const R_BITS: u32;
-    /// `R^2` modulo M.
+    /// `R^2` modulo M, for Montgomery's R.
     fn square_of_r<M: Modulus>() -> U256;
     /// Bytes that one coordinate takes in a table.
     const PLANES: usize;
