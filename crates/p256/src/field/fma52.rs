@@ -399,6 +399,10 @@ impl<L: Packed> Repr for Fma52<L> {
         M::SQUARE_260
     }
 
+    fn cube_of_r<M: Modulus>() -> U256 {
+        M::CUBE_260
+    }
+
     #[inline(always)]
     fn zero() -> Tight52<L> {
         Tight52([L::splat_f(0.0); 5])
