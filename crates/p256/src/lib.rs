@@ -12,6 +12,8 @@ mod modulus;
 mod nonce;
 mod sha256;
 mod sign;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod trace;
 mod u256;
 
 pub use engine::{
