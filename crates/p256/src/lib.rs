@@ -16,7 +16,5 @@ mod sign;
 mod trace;
 mod u256;
 
-pub use engine::{
-    DerSignature, Engine, KeyPair, LaneChoice, Random, Secret, Signature, TableSize,
-};
+pub use engine::{DerSignature, Engine, KeyPair, LaneChoice, Random, Secret, Signature, TableSize};
 pub use error::P256Error;

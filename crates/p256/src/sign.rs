@@ -125,7 +125,10 @@ impl<R: Repr> Signer<R> {
         let mut inverse = invert::<R, N>(&product);
         let mut out = vec![None; rows];
         divide::<R>(&batch, &self.secret, &mut inverse, r, &mut out);
-        let s: Vec<U256> = out.iter().map(|row| row.map_or(U256::ZERO, |[_, s]| s)).collect();
+        let s: Vec<U256> = out
+            .iter()
+            .map(|row| row.map_or(U256::ZERO, |[_, s]| s))
+            .collect();
         let s = load(&s);
         if let Some(row) = first_wrong::<R>(&batch, &self.secret, &s, &out) {
             return Err(P256Error::SignatureCheck { row });
@@ -243,7 +246,9 @@ mod tests {
             let mut s = s.clone();
             s[wrong] = s[wrong].add(U256::ONE).0.reduce_once::<N>();
             let pairs = |x: &[U256]| -> Vec<R::Tight> {
-                (0..3).map(|i| R::load([x[2 * i], x[(2 * i + 1).min(4)]])).collect()
+                (0..3)
+                    .map(|i| R::load([x[2 * i], x[(2 * i + 1).min(4)]]))
+                    .collect()
             };
             let batch = Batch::<R> {
                 r: pairs(&r),
@@ -259,7 +264,9 @@ mod tests {
         // s = 0 where z = -r d: no signature, and no error either.
         let d = U256::from_be_bytes(&[1; 32]);
         let z = N::VALUE.sub(d).0;
-        let zero = signer.finish(&[U256::ONE, small(2)], &[z, small(7)], &k[..2]).unwrap();
+        let zero = signer
+            .finish(&[U256::ONE, small(2)], &[z, small(7)], &k[..2])
+            .unwrap();
         assert!(zero[0].is_none() && zero[1].is_some());
         let zero = signer.finish(&[U256::ZERO], &[small(7)], &k[..1]).unwrap();
         assert_eq!(zero, [None]);

