@@ -4,7 +4,8 @@
 //! does not replace a function while it runs, so the loops over a batch call these often.
 
 use crate::field::Repr;
-use crate::modulus::{Modulus, N, P};
+use crate::inverse;
+use crate::modulus::{Modulus, P};
 
 /// Running products for a simultaneous inversion: `before[i]` is what `product` was before
 /// denominator `i`. Source: Montgomery's trick.
@@ -96,60 +97,16 @@ pub(crate) fn double_points<R: Repr>(
     }
 }
 
-/// Squares `count` times.
+/// The inverse modulo M in both lanes, in Montgomery form as `x` is; 0 in both where a lane is 0.
+/// One scalar inversion serves both lanes.
 #[inline(never)]
-fn sqr_times<R: Repr, M: Modulus>(x: &R::Tight, count: u32) -> R::Tight {
-    let mut x = *x;
-    for _ in 0..count {
-        x = R::sqr::<M>(&x);
-    }
-    x
-}
-
-#[inline(never)]
-fn mul_once<R: Repr, M: Modulus>(a: &R::Tight, b: &R::Tight) -> R::Tight {
-    R::mul::<M>(&R::loose(a), b)
-}
-
-/// `x^(p - 2)`: the inverse in both lanes, 0 for 0. 255 squarings, 12 multiplications.
-/// Source: Fermat; the exponent is 32 ones, 31 zeros, 1, 96 zeros, 94 ones, 0, 1.
-pub(crate) fn invert_p<R: Repr>(x: &R::Tight) -> R::Tight {
-    let step = |a: &R::Tight, count: u32, b: &R::Tight| {
-        mul_once::<R, P>(&sqr_times::<R, P>(a, count), b)
-    };
-    let ones2 = step(x, 1, x);
-    let ones3 = step(&ones2, 1, x);
-    let ones6 = step(&ones3, 3, &ones3);
-    let ones12 = step(&ones6, 6, &ones6);
-    let ones15 = step(&ones12, 3, &ones3);
-    let ones30 = step(&ones15, 15, &ones15);
-    let ones32 = step(&ones30, 2, &ones2);
-    let top = step(&ones32, 32, x);
-    let top = step(&top, 128, &ones32);
-    let top = step(&top, 32, &ones32);
-    let top = step(&top, 30, &ones30);
-    step(&top, 2, x)
-}
-
-/// `x^(n - 2)`: the inverse in both lanes, 0 for 0, by windows of 4 bits of the public exponent.
-pub(crate) fn invert_n<R: Repr>(x: &R::Tight, one: &R::Tight) -> R::Tight {
-    let mut powers = [*one; 16];
-    for i in 1..16 {
-        powers[i] = mul_once::<R, N>(&powers[i - 1], x);
-    }
-    let mut exponent = N::VALUE.0;
-    exponent[0] -= 2;
-    let mut result = *one;
-    for word in exponent.iter().rev() {
-        for nibble in (0..16).rev() {
-            result = sqr_times::<R, N>(&result, 4);
-            let digit = (word >> (4 * nibble)) & 15;
-            if digit != 0 {
-                result = mul_once::<R, N>(&result, &powers[usize::from(digit.to_le_bytes()[0])]);
-            }
-        }
-    }
-    result
+pub(crate) fn invert<R: Repr, M: Modulus>(x: &R::Tight) -> R::Tight {
+    let [a, b] = R::store::<M>(&R::mul::<M>(&R::loose(x), &R::one()));
+    let other = R::load([b, a]);
+    let [product, _] = R::store::<M>(&R::mul::<M>(&R::loose(&other), x));
+    let inverse = R::load([inverse::invert::<M>(product); 2]);
+    let scaled = R::mul::<M>(&R::loose(&inverse), &other);
+    R::mul::<M>(&R::loose(&scaled), &R::load([R::cube_of_r::<M>(); 2]))
 }
 
 /// Overwrites secrets. The hint keeps the compiler from dropping stores that nobody reads.

@@ -5,7 +5,7 @@ use limb::lanes::{Lanes, Packed};
 
 use crate::bases::BASES;
 use crate::batch::{
-    accumulate_differences, accumulate_doubles, add_points, double_points, invert_p, wipe,
+    accumulate_differences, accumulate_doubles, add_points, double_points, invert, wipe,
 };
 use crate::field::{Repr, to_montgomery, transpose_bytes};
 use crate::modulus::{Modulus, N, P};
@@ -204,7 +204,7 @@ impl<R: Repr> Curve<R> {
             let (left, right) = self.xs[node * 2 * span..].split_at(span);
             accumulate_differences::<R>(left, right, before, &mut product);
         }
-        let mut inverse = invert_p::<R>(&product);
+        let mut inverse = invert::<R, P>(&product);
         for (node, before) in self.before.chunks_exact(pairs).take(nodes).enumerate().rev() {
             let (lx, rx) = self.xs[node * 2 * span..].split_at_mut(span);
             let (ly, ry) = self.ys[node * 2 * span..].split_at_mut(span);
@@ -239,7 +239,7 @@ impl<R: Repr> Curve<R> {
         for _ in 1..8 {
             let mut product = self.one;
             accumulate_doubles::<R>(&ys, &mut before[..PAIRS], &mut product);
-            let mut inverse = invert_p::<R>(&product);
+            let mut inverse = invert::<R, P>(&product);
             double_points::<R>(
                 &mut xs,
                 &mut ys,
@@ -277,7 +277,7 @@ impl<R: Repr> Curve<R> {
                 let power = &powers[set * bits + bit];
                 accumulate_differences::<R>(&xs[at..], &power.0, before, &mut product);
             }
-            let mut inverse = invert_p::<R>(&product);
+            let mut inverse = invert::<R, P>(&product);
             for (&(set, at), before) in places.iter().zip(before.chunks_exact(PAIRS)).rev() {
                 let power = &powers[set * bits + bit];
                 let left = (&mut xs[at..], &mut ys[at..]);

@@ -7,6 +7,7 @@ mod curve;
 mod engine;
 mod error;
 mod field;
+mod inverse;
 mod modulus;
 mod nonce;
 mod sha256;

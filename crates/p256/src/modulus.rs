@@ -11,8 +11,12 @@ pub(crate) trait Modulus: 'static {
     const NEG_INVERSE: u64 = neg_inverse(Self::VALUE.0[0]);
     /// `2^520` modulo M: Montgomery's R squared for R = 2^260.
     const SQUARE_260: U256 = power_of_two(Self::VALUE, 520);
+    /// `2^780` modulo M: R cubed.
+    const CUBE_260: U256 = power_of_two(Self::VALUE, 780);
     /// `2^528` modulo M: Montgomery's R squared for R = 2^264.
     const SQUARE_264: U256 = power_of_two(Self::VALUE, 528);
+    /// `2^792` modulo M: R cubed.
+    const CUBE_264: U256 = power_of_two(Self::VALUE, 792);
 }
 
 const fn power_of_two(modulus: U256, exponent: u32) -> U256 {

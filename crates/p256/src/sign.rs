@@ -1,7 +1,7 @@
 //! ECDSA over a batch of digests under one key. Source: FIPS 186-5, section 6.4.
 
 use crate::P256Error;
-use crate::batch::{accumulate, invert_n, wipe};
+use crate::batch::{accumulate, invert, wipe};
 use crate::curve::{CHUNK, Curve};
 use crate::field::{Repr, to_montgomery};
 use crate::modulus::N;
@@ -114,7 +114,7 @@ impl<R: Repr> Signer<R> {
         let square = R::load([R::square_of_r::<N>(); 2]);
         let mut product = self.one;
         accumulate_nonces::<R>(&mut batch, &square, &mut product);
-        let mut inverse = invert_n::<R>(&product, &self.one);
+        let mut inverse = invert::<R, N>(&product);
         let mut out = vec![None; rows];
         divide::<R>(&batch, &self.secret, &mut inverse, r, &mut out);
         let s: Vec<U256> = out.iter().map(|row| row.map_or(U256::ZERO, |[_, s]| s)).collect();

@@ -203,6 +203,10 @@ impl<L: Packed> Repr for Exact24<L> {
         M::SQUARE_264
     }
 
+    fn cube_of_r<M: Modulus>() -> U256 {
+        M::CUBE_264
+    }
+
     #[inline(always)]
     fn zero() -> Tight24<L> {
         Tight24([L::splat_f(0.0); LIMBS])

@@ -119,42 +119,79 @@ const fn digits(x: U256) -> [i64; 5] {
     d
 }
 
+/// Constants as memory: V8 makes a vector constant by three instructions on the ports that the
+/// arithmetic needs, and a load uses none of these.
+struct Constants {
+    high: f64,
+    low: f64,
+    unit_plus_one: f64,
+    offset: f64,
+    mask: i64,
+    unit: i64,
+    low_4: i64,
+    low_8: i64,
+    low_16: i64,
+    low_36: i64,
+}
+
+static CONSTANTS: Constants = Constants {
+    high: -HIGH,
+    low: LOW,
+    unit_plus_one: exp2(52) + 1.0,
+    offset: OFFSET,
+    mask: MASK,
+    unit: UNIT_BITS,
+    low_4: (1 << 4) - 1,
+    low_8: (1 << 8) - 1,
+    low_16: (1 << 16) - 1,
+    low_36: (1 << 36) - 1,
+};
+
+static STARTS: [[i64; 10]; 7] = [
+    MUL_START_P,
+    without_patterns(MUL_START_P, 1),
+    SQR_START_P,
+    without_patterns(SQR_START_P, 2),
+    MUL_START_N,
+    without_patterns(MUL_START_N, 1),
+    SQR_START_N,
+];
+
+/// Indices of [`STARTS`].
+const MUL: usize = 0;
+const MUL_SUB: usize = 1;
+const SQR: usize = 2;
+const SQR_SUB_SUB: usize = 3;
+const MODULO_N: usize = 4;
+
+/// Both tables behind pointers that the compiler can't see through.
+#[inline(always)]
+fn constants(start: usize) -> (&'static Constants, &'static [i64; 10]) {
+    core::hint::black_box((&CONSTANTS, &STARTS[start]))
+}
+
 /// Both halves of `a * b`, as bit patterns: `HIGH_BITS + high` and `LOW_BITS + low` with
 /// `a * b = high * 2^52 + low`.
 /// Pre: `|a * b| <= 2^103`. Post: `|high|, |low| <= 2^51`.
 /// Source: the rounding trick of Emmart's floating-point multiplication (ARITH 2018), with the
 /// exponents folded into what the columns start from.
 #[inline(always)]
-fn product<L: Lanes>(a: L::F, b: L::F) -> (L::I, L::I) {
-    let high = L::nmadd(a, b, L::splat_f(-HIGH));
+fn product<L: Lanes>(k: &Constants, a: L::F, b: L::F) -> (L::I, L::I) {
+    let high = L::nmadd(a, b, L::splat_f(k.high));
     // HIGH + LOW = LOW * (2^52 + 1) needs 54 bits; the fused operation adds it exactly.
-    let rest = L::madd(L::splat_f(LOW), L::splat_f(exp2(52) + 1.0), high);
+    let rest = L::madd(L::splat_f(k.low), L::splat_f(k.unit_plus_one), high);
     let low = L::madd(a, b, rest);
     (L::to_bits(high), L::to_bits(low))
 }
 
-/// Columns of `a * b`, each [`start`] plus its halves.
-#[inline(always)]
-fn mul_columns<L: Lanes>(a: &[L::F; 5], b: &[L::F; 5], start: &[i64; 10]) -> [L::I; 10] {
-    let mut c = start.map(L::splat_i);
-    for i in 0..5 {
-        for j in 0..5 {
-            let (high, low) = product::<L>(a[i], b[j]);
-            c[i + j] = L::add_i(c[i + j], low);
-            c[i + j + 1] = L::add_i(c[i + j + 1], high);
-        }
-    }
-    c
-}
-
 /// Columns of `a * a`. Pre: limbs at most 2^51, so that a doubled one is at most 2^52.
 #[inline(always)]
-fn sqr_columns<L: Lanes>(a: &[L::F; 5], start: &[i64; 10]) -> [L::I; 10] {
+fn sqr_columns<L: Lanes>(k: &Constants, a: &[L::F; 5], start: &[i64; 10]) -> [L::I; 10] {
     let mut c = start.map(L::splat_i);
     for i in 0..5 {
         let twice = L::add_f(a[i], a[i]);
         for j in i..5 {
-            let (high, low) = product::<L>(if i == j { a[i] } else { twice }, a[j]);
+            let (high, low) = product::<L>(k, if i == j { a[i] } else { twice }, a[j]);
             c[i + j] = L::add_i(c[i + j], low);
             c[i + j + 1] = L::add_i(c[i + j + 1], high);
         }
@@ -162,54 +199,178 @@ fn sqr_columns<L: Lanes>(a: &[L::F; 5], start: &[i64; 10]) -> [L::I; 10] {
     c
 }
 
-/// Adds `q * (p + 1)` at limb `i`; what falls below limb `i + 1` does not exist, as p + 1 is a
-/// multiple of 2^96 (limb 1 + 44 bits). Pre: `0 <= q < 2^56`.
+/// Columns of `a * b`.
 #[inline(always)]
-fn add_quotient_p<L: Lanes>(c: &mut [L::I; 10], i: usize, q: L::I) {
-    let mask = |bits: u32| L::splat_i((1 << bits) - 1);
+fn mul_columns<L: Lanes>(
+    k: &Constants,
+    a: &[L::F; 5],
+    b: &[L::F; 5],
+    start: &[i64; 10],
+) -> [L::I; 10] {
+    let mut c = start.map(L::splat_i);
+    for i in 0..5 {
+        for j in 0..5 {
+            let (high, low) = product::<L>(k, a[i], b[j]);
+            c[i + j] = L::add_i(c[i + j], low);
+            c[i + j + 1] = L::add_i(c[i + j + 1], high);
+        }
+    }
+    c
+}
+
+/// Adds one row `a * b` to a window of columns whose last is new.
+#[inline(always)]
+fn row<L: Lanes>(k: &Constants, c: &mut [L::I; 6], a: L::F, b: &[L::F; 5], start: i64) {
+    c[5] = L::splat_i(start);
+    for j in 0..5 {
+        let high = L::nmadd(a, b[j], L::splat_f(k.high));
+        c[j + 1] = L::add_i(c[j + 1], L::to_bits(high));
+        let rest = L::madd(L::splat_f(k.low), L::splat_f(k.unit_plus_one), high);
+        let low = L::madd(a, b[j], rest);
+        c[j] = L::add_i(c[j], L::to_bits(low));
+    }
+}
+
+/// `a * b / R` modulo p, not carried: columns 5 to 9. A loop over the rows keeps six columns in
+/// registers; written out, compilers reorder the sums and spill most of the halves.
+#[inline(always)]
+fn mul_p<L: Lanes>(
+    k: &Constants,
+    a: &[L::F; 5],
+    b: &[L::F; 5],
+    start: &[i64; 10],
+) -> [L::I; 5] {
+    let mut c: [L::I; 6] = core::array::from_fn(|i| L::splat_i(start[i]));
+    // A length that the compiler doesn't know.
+    let limbs = core::hint::black_box(&a[..4]);
+    for (&limb, &start) in limbs.iter().zip(&start[5..]) {
+        row::<L>(k, &mut c, limb, b, start);
+        let q = c[0];
+        add_quotient_p::<L>(k, &mut c, q);
+        c = [c[1], c[2], c[3], c[4], c[5], c[5]];
+    }
+    row::<L>(k, &mut c, a[4], b, start[9]);
+    last_quotient_p::<L>(k, &mut c);
+    [c[1], c[2], c[3], c[4], c[5]]
+}
+
+/// Columns 5 to 9 of `a * a / R` modulo p.
+#[inline(always)]
+fn sqr_p<L: Lanes>(k: &Constants, a: &[L::F; 5], start: &[i64; 10]) -> [L::I; 5] {
+    let rows = core::hint::black_box(5);
+    let mut c = start.map(L::splat_i);
+    let mut add = |c: &mut [L::I; 10], at: usize, x: L::F, y: L::F| {
+        let (high, low) = product::<L>(k, x, y);
+        c[at] = L::add_i(c[at], low);
+        c[at + 1] = L::add_i(c[at + 1], high);
+    };
+    'rows: {
+        let twice = L::add_f(a[0], a[0]);
+        add(&mut c, 0, a[0], a[0]);
+        for j in 1..5 {
+            add(&mut c, j, twice, a[j]);
+        }
+        if rows == 1 {
+            break 'rows;
+        }
+        quotient::<L, 0>(k, &mut c);
+        quotient::<L, 1>(k, &mut c);
+        let twice = L::add_f(a[1], a[1]);
+        add(&mut c, 2, a[1], a[1]);
+        for j in 2..5 {
+            add(&mut c, 1 + j, twice, a[j]);
+        }
+        if rows == 2 {
+            break 'rows;
+        }
+        quotient::<L, 2>(k, &mut c);
+        quotient::<L, 3>(k, &mut c);
+        let twice = L::add_f(a[2], a[2]);
+        add(&mut c, 4, a[2], a[2]);
+        for j in 3..5 {
+            add(&mut c, 2 + j, twice, a[j]);
+        }
+        if rows == 3 {
+            break 'rows;
+        }
+        quotient::<L, 4>(k, &mut c);
+        let twice = L::add_f(a[3], a[3]);
+        add(&mut c, 6, a[3], a[3]);
+        add(&mut c, 7, twice, a[4]);
+        add(&mut c, 8, a[4], a[4]);
+    }
+    [c[5], c[6], c[7], c[8], c[9]]
+}
+
+#[inline(always)]
+fn quotient<L: Lanes, const K: usize>(k: &Constants, c: &mut [L::I; 10]) {
+    let mut window = core::array::from_fn(|j| c[K + j]);
+    if K < 4 {
+        add_quotient_p::<L>(k, &mut window, c[K]);
+    } else {
+        last_quotient_p::<L>(k, &mut window);
+    }
+    c[K..K + 6].copy_from_slice(&window);
+}
+
+/// Adds `q * (p + 1)` at the window's first column, which vanishes against `-q`; as p + 1 is a
+/// multiple of 2^96 nothing else falls there. Pre: `0 <= q < 2^56`.
+#[inline(always)]
+fn add_quotient_p<L: Lanes>(k: &Constants, c: &mut [L::I; 6], q: L::I) {
     // 2^96
-    c[i + 1] = L::add_i(c[i + 1], L::shl::<44>(L::and(q, mask(8))));
-    c[i + 2] = L::add_i(c[i + 2], L::shr_u::<8>(q));
+    c[1] = L::add_i(c[1], L::shl::<44>(L::and(q, L::splat_i(k.low_8))));
+    c[2] = L::add_i(c[2], L::shr_u::<8>(q));
     // 2^192
-    c[i + 3] = L::add_i(c[i + 3], L::shl::<36>(L::and(q, mask(16))));
-    c[i + 4] = L::add_i(c[i + 4], L::shr_u::<16>(q));
+    c[3] = L::add_i(c[3], L::shl::<36>(L::and(q, L::splat_i(k.low_16))));
+    c[4] = L::add_i(c[4], L::shr_u::<16>(q));
     // 2^256 - 2^224
-    let up = L::shl::<48>(L::and(q, mask(4)));
-    let down = L::shl::<16>(L::and(q, mask(36)));
-    c[i + 4] = L::add_i(c[i + 4], L::sub_i(up, down));
-    c[i + 5] = L::add_i(c[i + 5], L::sub_i(L::shr_u::<4>(q), L::shr_u::<36>(q)));
+    let up = L::shl::<48>(L::and(q, L::splat_i(k.low_4)));
+    let down = L::shl::<16>(L::and(q, L::splat_i(k.low_36)));
+    c[4] = L::add_i(c[4], L::sub_i(up, down));
+    c[5] = L::add_i(c[5], L::sub_i(L::shr_u::<4>(q), L::shr_u::<36>(q)));
+}
+
+/// The last quotient digit is cut to 52 bits, because it sets the size of the result.
+#[inline(always)]
+fn last_quotient_p<L: Lanes>(k: &Constants, c: &mut [L::I; 6]) {
+    c[1] = L::add_i(c[1], L::shr_u::<RADIX>(c[0]));
+    let q = L::and(c[0], L::splat_i(k.mask));
+    add_quotient_p::<L>(k, c, q);
 }
 
 /// Makes columns 0 to 4 vanish and carries them into columns 5 to 9.
 #[inline(always)]
-fn reduce<L: Lanes, M: Modulus>(c: &mut [L::I; 10]) {
-    let mask = L::splat_i(MASK);
+fn reduce<L: Lanes, M: Modulus>(k: &Constants, mut c: [L::I; 10]) -> [L::I; 5] {
     if M::IS_P {
-        // p = -1 modulo 2^96, so a whole column is its own quotient digit; only the last digit is
-        // cut to 52 bits, because it sets the size of the result.
+        // p = -1 modulo 2^96, so a whole column is its own quotient digit.
         for i in 0..4 {
-            let q = c[i];
-            add_quotient_p::<L>(c, i, q);
+            let mut window = core::array::from_fn(|j| c[i + j]);
+            add_quotient_p::<L>(k, &mut window, c[i]);
+            c[i..i + 6].copy_from_slice(&window);
         }
-        let q = L::and(c[4], mask);
-        c[5] = L::add_i(c[5], L::shr_u::<RADIX>(c[4]));
-        add_quotient_p::<L>(c, 4, q);
+        let mut window = core::array::from_fn(|j| c[4 + j]);
+        last_quotient_p::<L>(k, &mut window);
+        c[4..].copy_from_slice(&window);
     } else {
         let n = digits(M::VALUE).map(|d| L::splat_f(d as f64));
         let neg_inverse = balanced(M::NEG_INVERSE.cast_signed());
         for i in 0..5 {
-            let low = L::from_bits(L::or(L::and(c[i], mask), L::splat_i(UNIT_BITS)));
-            let low = L::sub_f(low, L::splat_f(OFFSET));
-            let (_, q) = product::<L>(low, L::splat_f(neg_inverse));
-            let q = L::sub_f(L::from_bits(q), L::splat_f(LOW));
+            let low = L::from_bits(L::or(
+                L::and(c[i], L::splat_i(k.mask)),
+                L::splat_i(k.unit),
+            ));
+            let low = L::sub_f(low, L::splat_f(k.offset));
+            let (_, q) = product::<L>(k, low, L::splat_f(neg_inverse));
+            let q = L::sub_f(L::from_bits(q), L::splat_f(k.low));
             for j in 0..5 {
-                let (high, low) = product::<L>(q, n[j]);
+                let (high, low) = product::<L>(k, q, n[j]);
                 c[i + j] = L::add_i(c[i + j], low);
                 c[i + j + 1] = L::add_i(c[i + j + 1], high);
             }
             c[i + 1] = L::add_i(c[i + 1], L::shr_u::<RADIX>(c[i]));
         }
     }
+    [c[5], c[6], c[7], c[8], c[9]]
 }
 
 /// The double in [-2^51, 2^51) that `x` is modulo 2^52.
@@ -221,36 +382,37 @@ const fn balanced(x: i64) -> f64 {
 /// Pre: columns 5 to 8 in [0, 2^63), their offset 2^51 included; column 9 the pattern of
 /// `LOW + x`, `|x| < 2^51 - 2^12`. Post: limbs 0 to 3 in [-2^51, 2^51).
 #[inline(always)]
-fn carry<L: Lanes>(c: &[L::I; 10]) -> Tight52<L> {
-    let mask = L::splat_i(MASK);
-    let unit = L::splat_i(UNIT_BITS);
-    let offset = L::splat_f(OFFSET);
-    let mut column = c[5];
-    let mut out = [L::splat_f(0.0); 5];
+fn carry<L: Lanes>(k: &Constants, c: &[L::I; 5]) -> Tight52<L> {
+    let mask = L::splat_i(k.mask);
+    let unit = L::splat_i(k.unit);
+    let offset = L::splat_f(k.offset);
+    let mut column = c[0];
+    let mut out = [offset; 5];
     for i in 0..4 {
         let digit = L::from_bits(L::or(L::and(column, mask), unit));
         out[i] = L::sub_f(digit, offset);
-        column = L::add_i(c[i + 6], L::shr_u::<RADIX>(column));
+        column = L::add_i(c[i + 1], L::shr_u::<RADIX>(column));
     }
-    out[4] = L::sub_f(L::from_bits(column), L::splat_f(LOW));
+    out[4] = L::sub_f(L::from_bits(column), L::splat_f(k.low));
     Tight52(out).checked()
 }
 
 /// Subtracts a tight residue from columns 5 to 9: two operations a limb.
 #[inline(always)]
-fn subtract<L: Lanes>(c: &mut [L::I; 10], x: &Tight52<L>) {
+fn subtract<L: Lanes>(k: &Constants, c: &mut [L::I; 5], x: &Tight52<L>) {
     for i in 0..5 {
         // LOW - x has the pattern of LOW less x; the pattern of LOW itself goes out again.
-        let negated = L::to_bits(L::sub_f(L::splat_f(LOW), x.0[i]));
-        c[i + 5] = L::add_i(c[i + 5], negated);
+        let negated = L::to_bits(L::sub_f(L::splat_f(k.low), x.0[i]));
+        c[i] = L::add_i(c[i], negated);
     }
 }
 
 /// What a column loses for each call of [`subtract`].
-#[inline(always)]
-fn without_patterns(mut start: [i64; 10], calls: i64) -> [i64; 10] {
-    for column in &mut start[5..] {
-        *column = column.wrapping_sub(LOW_BITS.wrapping_mul(calls));
+const fn without_patterns(mut start: [i64; 10], calls: i64) -> [i64; 10] {
+    let mut i = 5;
+    while i < 10 {
+        start[i] = start[i].wrapping_sub(LOW_BITS.wrapping_mul(calls));
+        i += 1;
     }
     start
 }
@@ -294,6 +456,10 @@ impl<L: Packed> Repr for Fma52<L> {
 
     fn square_of_r<M: Modulus>() -> U256 {
         M::SQUARE_260
+    }
+
+    fn cube_of_r<M: Modulus>() -> U256 {
+        M::CUBE_260
     }
 
     #[inline(always)]
@@ -364,47 +530,56 @@ impl<L: Packed> Repr for Fma52<L> {
 
     #[inline(always)]
     fn mul<M: Modulus>(a: &Loose52<L>, b: &Tight52<L>) -> Tight52<L> {
-        let start = if M::IS_P { MUL_START_P } else { MUL_START_N };
-        let mut c = mul_columns::<L>(&a.0, &b.0, &start);
-        reduce::<L, M>(&mut c);
-        carry(&c)
+        if M::IS_P {
+            let (k, start) = constants(MUL);
+            return carry(k, &mul_p::<L>(k, &a.0, &b.0, start));
+        }
+        let (k, start) = constants(MODULO_N + MUL);
+        let c = mul_columns::<L>(k, &a.0, &b.0, start);
+        carry(k, &reduce::<L, M>(k, c))
     }
 
     #[inline(always)]
     fn mul_sub<M: Modulus>(a: &Loose52<L>, b: &Tight52<L>, x: &Tight52<L>) -> Tight52<L> {
-        let start = if M::IS_P { MUL_START_P } else { MUL_START_N };
-        let mut c = mul_columns::<L>(&a.0, &b.0, &without_patterns(start, 1));
-        reduce::<L, M>(&mut c);
-        subtract(&mut c, x);
-        carry(&c)
+        let (k, start) = constants(MUL_SUB + if M::IS_P { 0 } else { MODULO_N });
+        let mut c = if M::IS_P {
+            mul_p::<L>(k, &a.0, &b.0, start)
+        } else {
+            reduce::<L, M>(k, mul_columns::<L>(k, &a.0, &b.0, start))
+        };
+        subtract(k, &mut c, x);
+        carry(k, &c)
     }
 
     #[inline(always)]
     fn sqr<M: Modulus>(a: &Tight52<L>) -> Tight52<L> {
-        let start = if M::IS_P { SQR_START_P } else { SQR_START_N };
-        let mut c = sqr_columns::<L>(&a.0, &start);
-        reduce::<L, M>(&mut c);
-        carry(&c)
+        if M::IS_P {
+            let (k, start) = constants(SQR);
+            return carry(k, &sqr_p::<L>(k, &a.0, start));
+        }
+        let (k, start) = constants(SQR + MODULO_N);
+        let c = sqr_columns::<L>(k, &a.0, start);
+        carry(k, &reduce::<L, M>(k, c))
     }
 
     #[inline(always)]
     fn sqr_sub_sub(a: &Tight52<L>, x: &Tight52<L>, y: &Tight52<L>) -> Tight52<L> {
-        let mut c = sqr_columns::<L>(&a.0, &without_patterns(SQR_START_P, 2));
-        reduce::<L, crate::modulus::P>(&mut c);
-        subtract(&mut c, x);
-        subtract(&mut c, y);
-        // The multiple of p nearest to the result, from its top column: column 9 is the pattern
+        let (k, start) = constants(SQR_SUB_SUB);
+        let mut c = sqr_p::<L>(k, &a.0, start);
+        subtract(k, &mut c, x);
+        subtract(k, &mut c, y);
+        // The multiple of p nearest to the result, from its top column: that is the pattern
         // LOW_BITS + x with |x| < 2^51 - 2^47, so its low 52 bits are 2^51 + x and the rounded
         // x / 2^48 lies in -8..8. Without this, x grows threefold a level of the tree.
-        let rounded = L::add_i(c[9], L::splat_i(1 << 47));
+        let rounded = L::add_i(c[4], L::splat_i(1 << 47));
         let fold = L::shr_u::<60>(L::shl::<12>(rounded));
         let fold = L::sub_i(fold, L::splat_i(8));
         // Less fold * (2^256 - 2^224 + 2^192 + 2^96 - 1).
-        c[5] = L::add_i(c[5], fold);
-        c[6] = L::sub_i(c[6], L::shl::<44>(fold));
-        c[8] = L::sub_i(c[8], L::shl::<36>(fold));
-        c[9] = L::add_i(c[9], L::sub_i(L::shl::<16>(fold), L::shl::<48>(fold)));
-        carry(&c)
+        c[0] = L::add_i(c[0], fold);
+        c[1] = L::sub_i(c[1], L::shl::<44>(fold));
+        c[3] = L::sub_i(c[3], L::shl::<36>(fold));
+        c[4] = L::add_i(c[4], L::sub_i(L::shl::<16>(fold), L::shl::<48>(fold)));
+        carry(k, &c)
     }
 
     fn to_planes(x: &Tight52<L>, lane: usize, out: &mut [u8]) {

@@ -23,6 +23,8 @@ pub(crate) trait Repr: Sized + 'static {
 
     /// `R^2` modulo M, for Montgomery's R.
     fn square_of_r<M: Modulus>() -> U256;
+    /// `R^3` modulo M.
+    fn cube_of_r<M: Modulus>() -> U256;
     /// Bytes that one coordinate takes in a table.
     const PLANES: usize;
 
