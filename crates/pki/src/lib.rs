@@ -23,7 +23,7 @@ pub use chain::{Failure, Link, NoChain, Request, chains};
 pub use error::Error;
 pub use inspect::{Content, inspect, open_key};
 pub use issue::{Spec, Style, issue};
-pub use leaf::{Check, IssuedBatch, LeafIssuer, LeafProfile, SAMPLE};
+pub use leaf::{Check, IssuedBatch, LeafIssuer, LeafProfile};
 pub use name::Attribute;
 pub use pem::Block;
 pub use pki_p256::{LaneChoice, TableSize};

@@ -24,7 +24,7 @@ export interface LeafRow {
   readonly notAfter: number;
 }
 
-/** The leaves of one batch, in row order, as views of one buffer; valid until the next `release`. */
+/** The leaves of one batch, in row order, as views of one buffer; valid until `release`, which the next batches' memory comes from. */
 export interface IssuedLeaves {
   readonly count: number;
   /** PEM of the leaf alone. */

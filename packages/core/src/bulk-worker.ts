@@ -18,9 +18,9 @@ const issuer = answer(() => {
   return { reply: { ready: true }, value: made };
 });
 
-parentPort?.on('message', ({ profile, rows }: BulkJob) => {
+parentPort?.on('message', ({ profile, rows, memory }: BulkJob) => {
   answer(() => {
-    const leaves = issuer?.issue(profile, rows) as Uint8Array<ArrayBuffer>;
+    const leaves = issuer?.issue(profile, rows, memory && new Uint8Array(memory)) as Uint8Array<ArrayBuffer>;
     // Moved, not copied: nothing of the keys stays on this side.
     return { reply: { leaves }, moved: [leaves.buffer] };
   });

@@ -21,6 +21,8 @@ export interface BulkStart {
 export interface BulkJob {
   readonly profile: number;
   readonly rows: Uint8Array<ArrayBuffer>;
+  /** Memory of an earlier batch for the leaves. */
+  readonly memory?: ArrayBuffer | undefined;
 }
 
 /** The first answer, `ready`, is to the start; the others are packed leaves or a failure. */
@@ -62,6 +64,7 @@ class WorkerPool implements BulkIssuer {
   readonly batchSize: number = BATCH;
   readonly depth: number;
   readonly #workers: readonly BulkWorker[];
+  readonly #spare: ArrayBuffer[] = [];
 
   constructor(workers: readonly BulkWorker[]) {
     this.#workers = workers;
@@ -71,7 +74,13 @@ class WorkerPool implements BulkIssuer {
   async issue(profile: number, rows: readonly LeafRow[]): Promise<IssuedLeaves> {
     const packed = packRows(rows);
     const least = this.#workers.reduce((a, b) => (b.waiting < a.waiting ? b : a));
-    return readLeaves(await least.issue({ profile, rows: packed }), rows.length);
+    const leaves = await least.issue({ profile, rows: packed, memory: this.#spare.pop() });
+    return readLeaves(leaves, rows.length, (memory) => {
+      // New memory for each batch costs 0.3 us a leaf in page faults.
+      if (this.#spare.length < this.depth) {
+        this.#spare.push(memory);
+      }
+    });
   }
 
   async close(): Promise<void> {
@@ -121,7 +130,7 @@ class BulkWorker {
       throw this.#ended;
     }
     const reply = this.#ask();
-    this.#worker.postMessage(job, [job.rows.buffer]);
+    this.#worker.postMessage(job, job.memory === undefined ? [job.rows.buffer] : [job.rows.buffer, job.memory]);
     const answer = await reply;
     if (!('leaves' in answer)) {
       throw new CoreError('internal', 'a bulk worker answered out of order');

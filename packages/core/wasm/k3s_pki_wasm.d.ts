@@ -61,9 +61,10 @@ export class LeafIssuer {
      */
     addProfile(ca: Uint8Array | number[], ca_key: Uint8Array | number[], key_usage: string[], extended_key_usage: string[], key_type: string): number;
     /**
-     * Issues a batch. Layouts: the module `leaf` of the crate `pki`.
+     * Issues a batch into `memory`, or into new memory where that is too small, and returns the part that it filled. Layouts:
+     * the module `leaf` of the crate `pki`.
      */
-    issue(profile: number, rows: Uint8Array | number[]): Uint8Array;
+    issue(profile: number, rows: Uint8Array | number[], memory?: Uint8Array | null): Uint8Array;
     /**
      * The lanes in use, as the constructor names them.
      */
@@ -149,7 +150,7 @@ export interface InitOutput {
     readonly key_facts: (a: number) => [number, number];
     readonly key_pem: (a: number, b: number, c: number) => [number, number, number];
     readonly leafissuer_addProfile: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number) => [number, number, number];
-    readonly leafissuer_issue: (a: number, b: number, c: number, d: number) => [number, number, number];
+    readonly leafissuer_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number];
     readonly leafissuer_lanes: (a: number) => [number, number];
     readonly leafissuer_new: (a: number, b: number, c: number, d: number) => [number, number, number];
     readonly openKey: (a: number, b: number, c: number, d: number) => [number, number, number];

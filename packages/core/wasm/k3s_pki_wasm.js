@@ -235,16 +235,18 @@ export class LeafIssuer {
         return ret[0] >>> 0;
     }
     /**
-     * Issues a batch. Layouts: the module `leaf` of the crate `pki`.
+     * Issues a batch into `memory`, or into new memory where that is too small, and returns the part that it filled. Layouts:
+     * the module `leaf` of the crate `pki`.
      * @param {number} profile
      * @param {Uint8Array | number[]} rows
+     * @param {Uint8Array | null} [memory]
      * @returns {Uint8Array}
      */
-    issue(profile, rows) {
+    issue(profile, rows, memory) {
         const val2 = +profile;
         const ptr0 = passArray8ToWasm0(rows, wasm.__wbindgen_malloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.leafissuer_issue(this.__wbg_ptr, val2, ptr0, len0);
+        const ret = wasm.leafissuer_issue(this.__wbg_ptr, val2, ptr0, len0, isLikeNone(memory) ? 0 : addToExternrefTable0(memory));
         if (ret[2]) {
             throw takeFromExternrefTable0(ret[1]);
         }
@@ -532,6 +534,9 @@ function __wbg_get_imports() {
             const ret = arg0.crypto;
             return ret;
         },
+        __wbg_getRandomValues_b450acd853454ec4: function(arg0, arg1) {
+            crypto.getRandomValues(getArrayU8FromWasm0(arg0, arg1));
+        },
         __wbg_getRandomValues_d2908e0b99612b91: function() { return handleError(function (arg0, arg1) {
             arg0.getRandomValues(arg1);
         }, arguments); },
@@ -569,6 +574,9 @@ function __wbg_get_imports() {
             const ret = module.require;
             return ret;
         }, arguments); },
+        __wbg_set_feb3714f475485ba: function(arg0, arg1, arg2) {
+            arg0.set(getArrayU8FromWasm0(arg1, arg2));
+        },
         __wbg_static_accessor_GLOBAL_THIS_003ee833af9699fc: function() {
             const ret = typeof globalThis === 'undefined' ? undefined : globalThis;
             return isLikeNone(ret) ? 0 : addToExternrefTable0(ret);
