@@ -4,55 +4,68 @@ use limb::lanes::Packed;
 
 use crate::batch::wipe;
 use crate::modulus::N;
-use crate::sha256::{BLOCK, States};
+use crate::sha256::{BLOCK, States, load_words};
 use crate::u256::U256;
 
-/// Bytes of fresh randomness that section 3.6's additional data k' holds. With 22 or fewer the
-/// first update takes three blocks after the key's, with 32 it takes four.
+/// Bytes of fresh randomness that section 3.6's additional data k' holds. With 22 or fewer each of
+/// the two updates takes one block after the private key's, with more it takes two.
 pub(crate) const ADDED: usize = 16;
+
+/// A block's words, or half of them: word `i` of four messages in vector `i`.
+type Half<L> = [<L as limb::lanes::Lanes>::I; 8];
+type Block<L> = [<L as limb::lanes::Lanes>::I; 16];
+
+/// What rows share: HMAC's states under the all-zero key, the inner one with the first block of the
+/// first update, `V || 0x00` and 31 bytes of the private key; the second half of the second
+/// update's first block, `0x01` and the same bytes.
+pub(crate) struct Shared<L: Packed> {
+    inner: States<L>,
+    outer: States<L>,
+    second: Half<L>,
+    last: u8,
+}
 
 /// The generator's states of four rows.
 pub(crate) struct Nonces<L: Packed> {
     key: HmacKeys<L>,
-    value: [[u8; 32]; 4],
-}
-
-/// What rows share: HMAC's states under the all-zero key, and the first block of the first update,
-/// `V || 0x00` and 31 bytes of the private key.
-pub(crate) struct Shared<L: Packed> {
-    inner: States<L>,
-    outer: States<L>,
-    secret: [u8; 32],
+    value: Half<L>,
 }
 
 impl<L: Packed> Shared<L> {
     /// `secret`: the private key, 32 bytes, big endian.
     pub(crate) fn new(secret: &[u8; 32]) -> Self {
-        let zero = HmacKeys::<L>::new(&[[0; 32]; 4]);
+        let zero = HmacKeys::<L>::new(&[L::splat_i(0); 8]);
+        let mut inner = zero.inner;
         let mut block = [0; BLOCK];
         block[..32].fill(1);
         block[33..].copy_from_slice(&secret[..31]);
-        let mut inner = zero.inner;
         inner.absorb([&block; 4]);
+        block[32] = 1;
+        let mut words = [L::splat_i(0); 16];
+        load_words::<L>([&block; 4], &mut words);
+        let second = core::array::from_fn(|i| words[8 + i]);
         wipe(&mut block, 0);
+        wipe(&mut words, L::splat_i(0));
         Self {
             inner,
             outer: zero.outer,
-            secret: *secret,
+            second,
+            last: secret[31],
         }
     }
 }
 
 impl<L: Packed> Drop for Shared<L> {
     fn drop(&mut self) {
-        wipe(&mut self.secret, 0);
+        wipe(core::slice::from_mut(&mut self.last), 0);
+        wipe(&mut self.second, L::splat_i(0));
         wipe(core::slice::from_mut(&mut self.inner), States::initial());
     }
 }
 
 impl<L: Packed> Drop for Nonces<L> {
     fn drop(&mut self) {
-        wipe(&mut self.value, [0; 32]);
+        wipe(&mut self.value, L::splat_i(0));
         wipe(core::slice::from_mut(&mut self.key.inner), States::initial());
         wipe(core::slice::from_mut(&mut self.key.outer), States::initial());
     }
@@ -64,53 +77,52 @@ impl<L: Packed> Nonces<L> {
     pub(crate) fn new(shared: &Shared<L>, hashes: &[[u8; 32]; 4], added: [&[u8]; 4]) -> Self {
         let length = added[0].len();
         debug_assert!(length <= ADDED && added.iter().all(|a| a.len() == length));
-        // d: the secret's last byte, the hash, k'; the first block is in `shared`.
-        let mut block = [[0; BLOCK]; 4];
+        // The last block of both updates: the secret's last byte, the hash, k'.
+        let mut blocks = [[0; BLOCK]; 4];
         for i in 0..4 {
-            block[i][0] = shared.secret[31];
-            block[i][1..33].copy_from_slice(&hashes[i]);
-            block[i][33..33 + length].copy_from_slice(added[i]);
-            close(&mut block[i], 33 + length, 2 * BLOCK + 33 + length);
+            blocks[i][0] = shared.last;
+            blocks[i][1..33].copy_from_slice(&hashes[i]);
+            blocks[i][33..33 + length].copy_from_slice(added[i]);
+            blocks[i][33 + length] = 0x80;
+            let bits = (2 * BLOCK + 33 + length) as u64 * 8;
+            blocks[i][BLOCK - 8..].copy_from_slice(&bits.to_be_bytes());
         }
+        let mut last = [L::splat_i(0); 16];
+        load_words::<L>(blocks.each_ref(), &mut last);
+        // d
         let mut inner = shared.inner;
-        inner.absorb(block.each_ref());
-        let mut key = HmacKeys::new(&outer_digests(&shared.outer, &inner.digests()));
+        inner.absorb_words(last);
+        let key = HmacKeys::<L>::new(&outer_words(&shared.outer, &inner.words()));
         // e
-        let value = key.of_value(&[[1; 32]; 4]);
-        // f: V || 0x01 || secret || hash || k' over two blocks.
-        let mut first = [[0; BLOCK]; 4];
-        for i in 0..4 {
-            first[i][..32].copy_from_slice(&value[i]);
-            first[i][32] = 1;
-            first[i][33..].copy_from_slice(&shared.secret[..31]);
-        }
+        let value = key.of_value(&[L::splat_u32(0x0101_0101); 8]);
+        // f
         let mut inner = key.inner;
-        inner.absorb(first.each_ref());
-        inner.absorb(block.each_ref());
-        key = HmacKeys::new(&outer_digests(&key.outer, &inner.digests()));
+        inner.absorb_words(join::<L>(&value, &shared.second));
+        inner.absorb_words(last);
+        let key = HmacKeys::<L>::new(&outer_words(&key.outer, &inner.words()));
         // g
         let value = key.of_value(&value);
-        wipe(&mut first, [0; BLOCK]);
-        wipe(&mut block, [0; BLOCK]);
+        wipe(&mut blocks, [0; BLOCK]);
+        wipe(&mut last, L::splat_i(0));
         Self { key, value }
     }
 
     /// Step h: the next candidates.
     fn next(&mut self) -> [U256; 4] {
         self.value = self.key.of_value(&self.value);
-        self.value.each_ref().map(U256::from_be_bytes)
+        let bytes = States::<L>::from_words(self.value).digests();
+        bytes.each_ref().map(U256::from_be_bytes)
     }
 
     /// Step h.3, after a refused candidate.
     fn refuse(&mut self) {
-        let mut block = [[0; BLOCK]; 4];
-        for (block, value) in block.iter_mut().zip(&self.value) {
-            block[..32].copy_from_slice(value);
-            close(block, 33, BLOCK + 33);
-        }
+        // V || 0x00, then the padding's first bit.
+        let mut block = join::<L>(&self.value, &[L::splat_i(0); 8]);
+        block[8] = L::splat_u32(0x0080_0000);
+        block[15] = L::splat_u32((BLOCK as u32 + 33) * 8);
         let mut inner = self.key.inner;
-        inner.absorb(block.each_ref());
-        self.key = HmacKeys::new(&outer_digests(&self.key.outer, &inner.digests()));
+        inner.absorb_words(block);
+        self.key = HmacKeys::<L>::new(&outer_words(&self.key.outer, &inner.words()));
         self.value = self.key.of_value(&self.value);
     }
 
@@ -119,7 +131,7 @@ impl<L: Packed> Nonces<L> {
         let mut out = [U256::ZERO; 4];
         let mut left = [skip + 1; 4];
         loop {
-            let candidates = self.next();
+            let mut candidates = self.next();
             for i in 0..4 {
                 // Refusal tells only of candidates that are never used.
                 if left[i] > 0 && candidates[i].is_unit::<N>() {
@@ -127,6 +139,7 @@ impl<L: Packed> Nonces<L> {
                     out[i] = candidates[i];
                 }
             }
+            wipe(&mut candidates, U256::ZERO);
             if left == [0; 4] {
                 return out;
             }
@@ -143,44 +156,32 @@ struct HmacKeys<L: Packed> {
 }
 
 impl<L: Packed> HmacKeys<L> {
-    fn new(keys: &[[u8; 32]; 4]) -> Self {
-        let [inner, outer] = [0x36, 0x5c].map(|pad| {
-            let mut blocks = [[pad; BLOCK]; 4];
-            for (block, key) in blocks.iter_mut().zip(keys) {
-                for (byte, key) in block.iter_mut().zip(key) {
-                    *byte ^= key;
-                }
-            }
+    fn new(key: &Half<L>) -> Self {
+        let [inner, outer] = [0x3636_3636, 0x5c5c_5c5c].map(|pad| {
+            let pad = L::splat_u32(pad);
             let mut states = States::initial();
-            states.absorb(blocks.each_ref());
-            wipe(&mut blocks, [0; BLOCK]);
+            states.absorb_words(join::<L>(&key.map(|word| L::xor(word, pad)), &[pad; 8]));
             states
         });
         Self { inner, outer }
     }
 
     /// HMAC of 32 bytes a row.
-    fn of_value(&self, value: &[[u8; 32]; 4]) -> [[u8; 32]; 4] {
-        outer_digests(&self.outer, &outer_digests(&self.inner, value))
+    fn of_value(&self, value: &Half<L>) -> Half<L> {
+        outer_words(&self.outer, &outer_words(&self.inner, value))
     }
 }
 
-/// The digests of 32 bytes a row after one block.
-fn outer_digests<L: Packed>(states: &States<L>, rows: &[[u8; 32]; 4]) -> [[u8; 32]; 4] {
-    let mut blocks = [[0; BLOCK]; 4];
-    for (block, row) in blocks.iter_mut().zip(rows) {
-        block[..32].copy_from_slice(row);
-        close(block, 32, BLOCK + 32);
-    }
+/// The states after one last block of 32 bytes a row, 96 bytes in all.
+fn outer_words<L: Packed>(states: &States<L>, rows: &Half<L>) -> Half<L> {
+    let mut block = join::<L>(rows, &[L::splat_i(0); 8]);
+    block[8] = L::splat_u32(0x8000_0000);
+    block[15] = L::splat_u32((BLOCK as u32 + 32) * 8);
     let mut states = *states;
-    states.absorb(blocks.each_ref());
-    wipe(&mut blocks, [0; BLOCK]);
-    states.digests()
+    states.absorb_words(block);
+    states.words()
 }
 
-/// Pads a message's last block: `at` bytes of it are used, the whole message has `length` bytes.
-fn close(block: &mut [u8; BLOCK], at: usize, length: usize) {
-    debug_assert!(at < BLOCK - 8 && length % BLOCK == at);
-    block[at] = 0x80;
-    block[BLOCK - 8..].copy_from_slice(&(length as u64 * 8).to_be_bytes());
+fn join<L: Packed>(first: &Half<L>, second: &Half<L>) -> Block<L> {
+    core::array::from_fn(|i| if i < 8 { first[i] } else { second[i - 8] })
 }

@@ -39,6 +39,20 @@ impl<L: Packed> States<L> {
         compress::<L>(&mut self.0, &mut words);
     }
 
+    /// Absorbs one block of each message given as words, word `i` of all four in vector `i`.
+    pub(crate) fn absorb_words(&mut self, mut words: [L::I; 16]) {
+        compress::<L>(&mut self.0, &mut words);
+    }
+
+    pub(crate) fn from_words(words: [L::I; 8]) -> Self {
+        Self(words)
+    }
+
+    /// The states' words, as a block's words are given.
+    pub(crate) fn words(&self) -> [L::I; 8] {
+        self.0
+    }
+
     /// The four states, big endian, as digests are written.
     pub(crate) fn digests(&self) -> [[u8; 32]; 4] {
         let mut out = [[0; 32]; 4];
@@ -93,7 +107,7 @@ fn transpose_words<L: Packed>(x: [L::I; 4]) -> [L::I; 4] {
 }
 
 #[inline(never)]
-fn load_words<L: Packed>(blocks: [&[u8; BLOCK]; 4], words: &mut [L::I; 16]) {
+pub(crate) fn load_words<L: Packed>(blocks: [&[u8; BLOCK]; 4], words: &mut [L::I; 16]) {
     for (quarter, words) in words.as_chunks_mut::<4>().0.iter_mut().enumerate() {
         let rows = blocks.map(|block| L::load_bytes(&block.as_chunks::<16>().0[quarter]));
         *words = transpose_words::<L>(rows).map(swap_bytes::<L>);

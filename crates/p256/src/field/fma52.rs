@@ -259,7 +259,7 @@ fn mul_p<L: Lanes>(
 fn sqr_p<L: Lanes>(k: &Constants, a: &[L::F; 5], start: &[i64; 10]) -> [L::I; 5] {
     let rows = core::hint::black_box(5);
     let mut c = start.map(L::splat_i);
-    let mut add = |c: &mut [L::I; 10], at: usize, x: L::F, y: L::F| {
+    let add = |c: &mut [L::I; 10], at: usize, x: L::F, y: L::F| {
         let (high, low) = product::<L>(k, x, y);
         c[at] = L::add_i(c[at], low);
         c[at + 1] = L::add_i(c[at + 1], high);
