@@ -6,13 +6,13 @@ use crate::error::{Error, internal, malformed};
 use crate::name::{self, Attribute};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
+use ::time::OffsetDateTime;
 use rand_core::CryptoRng;
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, PublicKeyData, SerialNumber,
     SignatureAlgorithm, SigningKey,
 };
 use std::net::IpAddr;
-use time::OffsetDateTime;
 
 /// Whose certificates are imitated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +50,8 @@ pub struct Spec {
     pub ip: Vec<String>,
     /// Whether subjectKeyIdentifier is written.
     pub subject_key_id: bool,
+    /// Whether authorityKeyIdentifier is written.
+    pub authority_key_id: bool,
     /// Encoding of the subject and order of the extensions.
     pub style: Style,
 }
@@ -115,6 +117,7 @@ pub(crate) fn to_be_signed(
     }
     let authority = issuer.and_then(|issuer| issuer.subject_key_id.clone());
     let authority = match spec.style {
+        _ if !spec.authority_key_id => None,
         Style::Script => {
             Some(authority.unwrap_or_else(|| issuer_key.public().key_identifier().to_vec()))
         }
@@ -229,7 +232,9 @@ fn fill(
         let validity = reader.expect(asn1::SEQUENCE)?.raw;
         reader.expect(asn1::SEQUENCE)?;
         reader.expect(asn1::SEQUENCE)?;
-        let extensions = reader.expect(asn1::explicit(3))?.raw;
+        // A request without any extension has none of this.
+        let extensions = reader.optional(asn1::explicit(3))?;
+        let extensions = extensions.map_or(&[][..], |element| element.raw);
         let key = subject_key.spki();
         let parts = [
             version,

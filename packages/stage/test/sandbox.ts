@@ -106,9 +106,27 @@ export async function eachTwo<T>(items: readonly T[], task: (item: T) => Promise
   await Promise.all([lane(), lane()]);
 }
 
-export function temporaryFolder(): string {
-  return fs.realpathSync(fs.mkdtempSync(join(os.tmpdir(), 'stage-test-')));
+const temporary = new Set<string>();
+process.on('exit', () => {
+  for (const folder of temporary)
+    for (const each of [folder, `${folder}.copy`]) fs.rmSync(each, { recursive: true, force: true });
+});
+
+export function temporaryFolder(parent: string = os.tmpdir()): string {
+  const folder = fs.realpathSync(fs.mkdtempSync(join(parent, 'stage-test-')));
+  temporary.add(folder);
+  return folder;
 }
+
+/** For tests of hundreds of runs: memory, where fsync is free, if there is some. A killed process leaves the same there. */
+export const memory: string = (() => {
+  try {
+    fs.accessSync('/dev/shm', fs.constants.W_OK);
+    return '/dev/shm';
+  } catch {
+    return os.tmpdir();
+  }
+})();
 
 export function lay(root: string, directories: Run['directories'], entries: readonly Entry[]): void {
   fs.mkdirSync(root, { recursive: true });
