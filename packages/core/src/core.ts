@@ -17,6 +17,8 @@ import type {
   PrivateKey,
 } from './types.ts';
 
+export { openBulk } from './bulk.ts';
+export type * from './bulk-types.ts';
 export { CoreError } from './errors.ts';
 export type * from './types.ts';
 
