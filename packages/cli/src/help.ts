@@ -19,6 +19,22 @@ const valueNames: Readonly<Record<string, string>> = {
   '--path-length': 'N',
   '--output': 'FORMAT',
   '--passphrase-file': 'FILE',
+  '--profile': 'NAMES',
+  '--ca-dir': 'DIR',
+  '--from': 'FILE',
+  '--nodes': 'N',
+  '--name': 'PATTERN',
+  '--key': 'TYPE',
+  '--cluster-domain': 'DOMAIN',
+  '--service-ip': 'IP',
+  '--out': 'DIR',
+  '--tar': 'FILE',
+  '--jsonl': 'FILE',
+  '--manifest': 'FILE',
+  '--workers': 'N',
+  '--check': 'HOW',
+  '--shard': 'I/N',
+  '--shards': 'N',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`. */

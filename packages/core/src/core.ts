@@ -16,6 +16,7 @@ import type {
   PrivateKey,
 } from './types.ts';
 
+export type * from './bulk-types.ts';
 export { CoreError } from './errors.ts';
 export type * from './types.ts';
 
