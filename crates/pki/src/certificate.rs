@@ -327,15 +327,12 @@ fn subject_key(spki: &[u8]) -> Result<(Option<PublicKey>, Option<String>), Error
         Ok(key) => Ok((Some(key), None)),
         Err(Error::Unsupported(why)) => {
             let facts = KeyFacts::of_spki(spki)?;
-            // Go knows P-224 besides; a key of an algorithm that it does not know it passes over.
-            let refused = facts.algorithm == "ec" && facts.curve.as_deref() != Some(P224);
-            Ok((None, refused.then_some(why)))
+            // Go knows P-224 besides, which nobody should use; a key of another algorithm it passes over.
+            Ok((None, (facts.algorithm == "ec").then_some(why)))
         }
         Err(error) => Err(error),
     }
 }
-
-const P224: &str = "1.3.132.0.33";
 
 fn key_usage(octets: &[u8], unused: u8) -> u16 {
     let bits = octets.len() * 8 - usize::from(unused);

@@ -95,3 +95,88 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     // 153 days are in five months from March on; 719468 days lie between 0000-03-01 and 1970-01-01.
     365 * year + leap_days + (153 * month + 2) / 5 + day - 1 - 719_468
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::asn1::{Reader, tlv};
+    use time::macros::format_description;
+    use time::{Duration, OffsetDateTime};
+
+    fn generalized(text: &str) -> Option<i64> {
+        read(&mut Reader::new(&tlv(
+            super::GENERALIZED_TIME,
+            &[text.as_bytes()],
+        )))
+        .ok()
+    }
+
+    fn utc(text: &str) -> Option<i64> {
+        read(&mut Reader::new(&tlv(super::UTC_TIME, &[text.as_bytes()]))).ok()
+    }
+
+    /// The crate `time` is the judge: a day in every third week and the last second of every year, 0000 to 9999.
+    #[test]
+    fn days_are_those_of_the_crate_time() {
+        let format = format_description!("[year][month][day][hour][minute][second]Z");
+        let mut moment = OffsetDateTime::UNIX_EPOCH - Duration::seconds(62_167_219_200);
+        while moment.year() < 9999 {
+            let text = moment.format(format).unwrap();
+            assert_eq!(generalized(&text), Some(moment.unix_timestamp()), "{text}");
+            moment += Duration::seconds(20 * 86_400 + 12_345);
+        }
+        assert_eq!(generalized("99991231235959Z"), Some(253_402_300_799));
+        assert_eq!(generalized("00000101000000Z"), Some(-62_167_219_200));
+    }
+
+    #[test]
+    fn two_digits_mean_1950_to_2049() {
+        assert_eq!(utc("500101000000Z"), generalized("19500101000000Z"));
+        assert_eq!(utc("491231235959Z"), generalized("20491231235959Z"));
+        assert_eq!(utc("000229120000Z"), generalized("20000229120000Z"));
+        assert_eq!(utc("0001010000Z"), generalized("20000101000000Z"));
+    }
+
+    #[test]
+    fn offsets_are_taken_off() {
+        assert_eq!(
+            generalized("20260101020000+0200"),
+            generalized("20260101000000Z")
+        );
+        assert_eq!(
+            generalized("20251231223000-0130"),
+            generalized("20260101000000Z")
+        );
+    }
+
+    #[test]
+    fn what_is_no_time() {
+        for text in [
+            "",
+            "Z",
+            "20260101000000",
+            "20260101000000z",
+            "202601010000Z",
+            "20260001000000Z",
+            "20261301000000Z",
+            "20260100000000Z",
+            "20260229000000Z",
+            "19000229000000Z",
+            "20260132000000Z",
+            "20260101240000Z",
+            "20260101006000Z",
+            "20260101000060Z",
+            "20260101000000.5Z",
+            "20260101000000+0000",
+            "20260101000000-0000",
+            "20260101000000+2500",
+            "20260101000000+0160",
+            "20260101000000+01",
+            "20260101000000ZZ",
+            "2026010100000 Z",
+            "+0260101000000Z",
+        ] {
+            assert_eq!(generalized(text), None, "{text}");
+        }
+    }
+}

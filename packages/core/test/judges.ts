@@ -1,11 +1,12 @@
 /** Programs that we did not write, asked what they think of our files. */
 import { spawnSync } from 'node:child_process';
+import { createHash, type KeyObject } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const REQUIRED = process.env['K3S_PKI_REQUIRE_JUDGES'] === '1';
+const REQUIRED = process.env.K3S_PKI_REQUIRE_JUDGES === '1';
 
 /** A folder of this test process, removed at its end. */
 export const scratch: string = mkdtempSync(join(tmpdir(), 'k3s-pki-core-'));
@@ -101,3 +102,9 @@ function buildJudge(): string {
 }
 
 export const base64 = (der: Uint8Array): string => Buffer.from(der).toString('base64');
+
+/** SHA-256 of node:crypto's own SubjectPublicKeyInfo. */
+export function spkiSha256(key: KeyObject): string {
+  const spki = key.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(spki).digest('hex');
+}

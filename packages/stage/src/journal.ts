@@ -65,16 +65,16 @@ function copyOld(from: string, to: string): void {
   const file = readRegular(from);
   if (file === undefined) throw changed(from);
   const { content, stats } = file;
-  writeExclusive(to, content, stats.mode & 0o7777, process.geteuid?.() === 0 ? stats : undefined, () => {});
+  const owner = process.geteuid?.() === 0 ? stats : undefined;
+  writeExclusive({ path: to, content, mode: stats.mode & 0o7777, owner }, () => {});
   attempt(to, () => fs.lutimesSync(to, stats.atimeMs / 1000, stats.mtimeMs / 1000));
 }
 
 /** Makes the journal durable. From here on a run that stops is finished or undone by the next one. */
 export function open(work: Workspace, journal: Journal, pass: Hold): void {
   const temporary = join(work.folder, 'journal.tmp');
-  writeExclusive(temporary, Buffer.from(`${JSON.stringify(journal)}\n`), 0o600, undefined, (step) =>
-    pass(`journal:${step}`),
-  );
+  const content = Buffer.from(`${JSON.stringify(journal)}\n`);
+  writeExclusive({ path: temporary, content, mode: 0o600, owner: undefined }, (step) => pass(`journal:${step}`));
   // Before the journal's name: its folder's own entry, else a power cut could keep the renames and lose the journal.
   syncDirectory(work.base);
   pass('journal:base');
@@ -154,7 +154,7 @@ function finish(work: Workspace, journal: Journal, milliseconds: number, pass: H
     pass(`finish:remove:${index}`);
     touched.add(parent(path));
   }
-  // Where the removed files now are comes before where they were.
+  // Where the removed files now are comes before where they were: not every file system ties the two halves of a rename.
   syncDirectory(join(work.folder, 'gone'));
   syncAll(work, touched, 'finish', pass);
   for (const { path, sha256 } of journal.writes) {
@@ -179,9 +179,9 @@ function undo(work: Workspace, journal: Journal, pass: Hold): void {
   }
   for (const [index, { path, sha256, before }] of journal.writes.entries()) {
     const [staged, kept, to] = [newFile(work, index), oldFile(work, index), target(work, path)];
+    refuseIndirect(work, path);
     const now = stateOf(to);
     if (status(staged) !== undefined && now !== sha256) continue;
-    refuseIndirect(work, path);
     if (before === null) {
       if (now === undefined) continue;
       if (now !== sha256) throw conflict(work, to, undefined);
@@ -196,6 +196,7 @@ function undo(work: Workspace, journal: Journal, pass: Hold): void {
     touched.add(parent(path));
   }
   for (const [index, { path }] of [...journal.directories.entries()].reverse()) {
+    refuseIndirect(work, path);
     removeEmptyDirectory(target(work, path));
     pass(`undo:directory:${index}`);
     touched.add(parent(path));
@@ -260,7 +261,7 @@ function finishable(work: Workspace, journal: Journal): boolean {
   return journal.removes.every(({ path, before }) => [before, undefined].includes(stateOf(target(work, path))));
 }
 
-/** Empties the folder, the journal last; the lock's entries stay. Refuses while a journal has work left: its files are the only copies. */
+/** Empties the folder; the journal last, so that an interrupted run is still reported. The lock's entries stay. Refuses while a journal has work left: its files are the only copies. */
 export function clear(work: Workspace, pass: Hold): void {
   if (unsettled(work)) return;
   for (const name of ['new', 'old', 'gone']) {
@@ -273,8 +274,6 @@ export function clear(work: Workspace, pass: Hold): void {
     removeEmptyDirectory(at);
     pass(`clear:${name}`);
   }
-  // A power cut must not bring the kept files back without the journal that explains them.
-  syncDirectory(work.folder);
   for (const entry of attempt(work.folder, () => fs.readdirSync(work.folder))) {
     if (isClaim(entry)) continue;
     removeFile(join(work.folder, entry));

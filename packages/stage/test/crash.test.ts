@@ -228,7 +228,8 @@ async function matrix(
       await recover(copiedRoot, { clock: () => recoveredAt, hold: (step) => inner.push({ step, state: state(copy) }) });
       // From the first moment of finishing and of undoing every step; else the steps that lead to a state which no
       // kill has left yet.
-      const every = ['journal:folder', 'journal:undo'].includes(steps[killAt] ?? '') || full;
+      const first = options.undone === undefined ? 'journal:folder' : 'journal:undo';
+      const every = steps[killAt] === first || full;
       for (const [innerKill, { step, state: reached }] of inner.entries()) {
         if (seen.has(reached) && !every) continue;
         seen.add(reached);

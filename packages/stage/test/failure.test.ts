@@ -106,6 +106,8 @@ places('a symbolic link in the place of a directory below the root', async () =>
     fs.symlinkSync(join(folder, 'elsewhere'), join(root, name));
     const failure = await refused(folder, 'symlink', () => failureOf(changesOf(root)));
     assert.is(failure.path, join(root, name));
+    const unlisted = { directories: [{ path: 'tls', mode: 0o750 }].filter(({ path }) => path !== name) };
+    await refused(folder, 'symlink', () => failureOf(changesOf(root, unlisted)));
     fs.rmSync(folder, { recursive: true });
   }
 });
@@ -200,7 +202,8 @@ changes('a file that is not what the plan was made from', async () => {
 
 changes('between staging and commit', async () => {
   const { folder, root } = freshOld();
-  const staged = await stage(changesOf(root), { clock, verify: () => {} });
+  const steps: string[] = [];
+  const staged = await stage(changesOf(root), { clock, verify: () => {}, hold: (step) => steps.push(step) });
   fs.writeFileSync(join(root, 'tls/a.crt'), 'written by another program');
   try {
     await commit(staged);
@@ -208,6 +211,7 @@ changes('between staging and commit', async () => {
   } catch (error) {
     assert.is((error as StageError).code, 'changed');
   }
+  assert.not.match(steps.join(' '), 'commit:');
   assert.equal(fs.readdirSync(root, { recursive: true }).sort(), ['tls', 'tls/a.crt', 'tls/a.key']);
   assert.is(fs.readFileSync(join(root, 'tls/a.crt'), 'utf8'), 'written by another program');
   assert.is(fs.readFileSync(join(root, 'tls/a.key'), 'utf8'), 'old key');
@@ -247,6 +251,42 @@ changes('of a written file in the middle of a commit: nothing is lost, a person 
   await unlock(recovered);
   assert.is(fs.readFileSync(join(root, 'tls/a.key'), 'utf8'), 'old key');
   assert.is(fs.readFileSync(join(root, 'tls/a.crt'), 'utf8'), 'old certificate');
+  assert.equal(fs.readdirSync(root, { recursive: true }).sort(), ['tls', 'tls/a.crt', 'tls/a.key']);
+  fs.rmSync(folder, { recursive: true });
+});
+
+changes('a directory that becomes a link in the middle of a commit is not followed', async () => {
+  const { folder, root } = freshOld();
+  const elsewhere = join(folder, 'elsewhere');
+  fs.mkdirSync(elsewhere);
+  const write = { content: Buffer.from('new key'), mode: 0o600, secret: true };
+  const failure = await failureOf(
+    changesOf(root, {
+      directories: [],
+      writes: [
+        { ...write, path: 'tls/a.key' },
+        { ...write, path: 'tls/b.key' },
+      ],
+    }),
+    {
+      hold: (step) => {
+        if (step !== 'finish:rename:0') return;
+        fs.renameSync(join(root, 'tls'), join(root, 'moved'));
+        fs.symlinkSync(elsewhere, join(root, 'tls'));
+      },
+    },
+  );
+  assert.is(failure?.code, 'symlink');
+  assert.equal(fs.readdirSync(elsewhere), []);
+  // What is kept waits for the directory to come back.
+  assert.is(fs.readFileSync(join(root, '.k3s-pki-stage/old/0'), 'utf8'), 'old key');
+  assert.is((await failureOf(changesOf(root)))?.code, 'symlink');
+  fs.unlinkSync(join(root, 'tls'));
+  fs.renameSync(join(root, 'moved'), join(root, 'tls'));
+  const held = await lock(root, { clock });
+  assert.is(held.recovery.kind, 'undone');
+  await unlock(held);
+  assert.is(fs.readFileSync(join(root, 'tls/a.key'), 'utf8'), 'old key');
   assert.equal(fs.readdirSync(root, { recursive: true }).sort(), ['tls', 'tls/a.crt', 'tls/a.key']);
   fs.rmSync(folder, { recursive: true });
 });

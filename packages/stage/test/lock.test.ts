@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { commit, lock, recover, StageError, stage, unlock } from '../src/stage.ts';
@@ -75,6 +76,46 @@ for (const [what, path] of [
     fs.rmSync(folder, { recursive: true });
   });
 }
+
+locks('a claim in the root and one in its parent, for a root that was away for a moment, see each other', async () => {
+  const folder = temporaryFolder();
+  const root = join(folder, 'data');
+  fs.mkdirSync(root);
+  const input = join(temporaryFolder(), 'run.json');
+  fs.writeFileSync(input, JSON.stringify(runOf(root, { blockAt: 'stage:verified' })));
+  let other: ReturnType<typeof spawn> | undefined;
+  // Between this run's claim in the root and its look around, the root moves away, another run locks, and it moves back.
+  const meanwhile = () => {
+    fs.renameSync(root, `${root}.away`);
+    other = spawn(process.execPath, [fileURLToPath(new URL('./child.ts', import.meta.url))], {
+      stdio: [fs.openSync(input, 'r'), 'ignore', 'ignore'],
+    });
+    const isHeld = () =>
+      fs.readdirSync(folder, { recursive: true }).some((path) => /^\.k3s-pki-stage-.*held\./.test(String(path)));
+    for (let waited = 0; !isHeld(); waited += 10) {
+      assert.ok(waited < 20_000, 'the other run did not lock');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+    fs.renameSync(`${root}.away`, root);
+  };
+  try {
+    const held = await lock(root, {
+      clock,
+      hold: (step) => {
+        if (step === 'lock:claim') meanwhile();
+      },
+    });
+    await unlock(held);
+    assert.unreachable('both hold the lock');
+  } catch (error) {
+    assert.instance(error, StageError, String(error));
+    assert.is((error as StageError).code, 'locked');
+    assert.is((error as StageError).pid, other?.pid);
+  } finally {
+    other?.kill('SIGKILL');
+  }
+  fs.rmSync(folder, { recursive: true });
+});
 
 locks('two in one process', async () => {
   const folder = temporaryFolder();

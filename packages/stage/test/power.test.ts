@@ -84,8 +84,16 @@ function parse(log: string, folder: string): { events: Event[]; names: Map<strin
       text: `${text}, other half`,
     });
   };
-  for (const line of log.split('\n')) {
-    const call = /^(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)/.exec(line);
+  const unfinished = new Map<string, string>();
+  for (const raw of log.split('\n')) {
+    // `-f`: a call that another thread's interrupts comes in two lines, and counts from the second.
+    const [, thread = '', text = ''] = /^(\d+) +(.*)$/.exec(raw) ?? [];
+    if (text.endsWith(' <unfinished ...>')) {
+      unfinished.set(thread, text.slice(0, -' <unfinished ...>'.length));
+      continue;
+    }
+    const line = text.replace(/^<\.\.\. \w+ resumed>/, () => unfinished.get(thread) ?? '');
+    const call = /^(\w+)\((.*)\) += (-?\d+)/.exec(line);
     if (call === null || call[3]?.startsWith('-') === true) continue;
     const [, name = '', args = ''] = call;
     const strings = [...args.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)].map(([, hex = '']) =>
@@ -255,7 +263,7 @@ else {
             'openat,mkdir,mkdirat,link,linkat,rename,renameat,renameat2,unlink,unlinkat,rmdir,write,pwrite64,fchmod,fsync,fdatasync';
           const traced = spawnSync(
             'strace',
-            ['-o', log, '-y', '-xx', '-s', '65536', '-e', `trace=${calls}`, process.execPath, child],
+            ['-o', log, '-f', '-y', '-xx', '-s', '65536', '-e', `trace=${calls}`, process.execPath, child],
             { input: JSON.stringify(run) },
           );
           assert.is(traced.status, obstructed ? 1 : 0, `${traced.stdout}${traced.stderr}`);
