@@ -127,7 +127,7 @@ export class RowChecker {
     if (cells.cn !== undefined || cells.organizations !== undefined) {
       if (textOf(cells.cn) !== '' && !this.#freeSubject) refuse('fixed-subject', { column: 'cn' });
       if (organizations.length > 0 && !this.#freeSubject) refuse('fixed-subject', { column: 'organizations' });
-      if (!isPlainText(commonName)) refuse('bad-text', { column: 'cn', value: commonName });
+      if (textOf(cells.cn) !== '' && !isPlainText(commonName)) refuse('bad-text', { column: 'cn', value: commonName });
       for (const value of organizations) {
         if (!isPlainText(value) || [...value].length > longestName) {
           refuse('bad-text', { column: 'organizations', value });

@@ -128,7 +128,9 @@ const plain = /^[ !#-[\]-~]*$/;
 function putEscaped(chunks: Chunks, pem: Uint8Array): void {
   const { buffer } = chunks;
   let { at } = chunks;
-  for (const octet of pem) {
+  // By index: an iterator makes this ten times slower.
+  for (let from = 0; from < pem.length; from += 1) {
+    const octet = pem[from] ?? 0;
     if (octet === 0x0a) {
       buffer[at] = 0x5c;
       buffer[at + 1] = 0x6e;

@@ -94,21 +94,23 @@ function* csvRows(chunks: Iterable<string>): Generator<readonly RawRow[]> {
   let line = 1;
   let rest = '';
   const take = ({ data, errors }: Parsed): RawRow[] => {
-    const malformed = new Map(errors.map(({ row, code }) => [row, code]));
+    const malformed = new Map<number, ParseError['code'][]>();
+    for (const { row, code } of errors) malformed.set(row, [...(malformed.get(row) ?? []), code]);
     const rows: RawRow[] = [];
     for (const [index, record] of data.entries()) {
       const at = line;
       line += 1;
       // Only a quoted field can hold a line end.
       for (const field of record) if (field.includes('\n')) line += field.split('\n').length - 1;
-      const code = malformed.get(index);
+      const codes = malformed.get(index);
       if (record.length === 1 && record[0] === '') continue;
-      if (code !== undefined) {
-        const reason =
-          code === 'MissingQuotes'
-            ? 'a quoted field has no closing quote'
-            : 'a quote inside a quoted field must be doubled';
-        rows.push(defective(at, { code: 'bad-row', values: { reason } }, columns === undefined));
+      if (codes !== undefined) {
+        const reason = codes.includes('InvalidQuotes')
+          ? 'a quote inside a quoted field must be doubled'
+          : 'a quoted field has no closing quote';
+        // Without a closing quote the rest of the input is in this field: what it holds can't be told.
+        const lost = codes.includes('MissingQuotes') && (record.at(-1) ?? '').trimEnd().includes('\n');
+        rows.push(defective(at, { code: 'bad-row', values: { reason } }, lost || columns === undefined));
       } else if (columns === undefined) {
         columns = columnsOf(record);
         for (const column of columns.unknown) {
@@ -137,8 +139,13 @@ function* csvRows(chunks: Iterable<string>): Generator<readonly RawRow[]> {
 
 interface Parsed {
   readonly data: readonly string[][];
-  readonly errors: readonly { readonly row: number; readonly code: 'MissingQuotes' | 'InvalidQuotes' }[];
+  readonly errors: readonly ParseError[];
   readonly meta: { readonly cursor: number };
+}
+
+interface ParseError {
+  readonly row: number;
+  readonly code: 'MissingQuotes' | 'InvalidQuotes';
 }
 
 /** Places of the columns in a record, -1 where there is none. */
