@@ -23,6 +23,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--ca-dir': 'DIR',
   '--from': 'FILE',
   '--nodes': 'N',
+  '--type': 'TYPE',
+  '--count': 'N',
   '--name': 'PATTERN',
   '--key': 'TYPE',
   '--cluster-domain': 'DOMAIN',

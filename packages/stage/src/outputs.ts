@@ -53,6 +53,12 @@ export function openOutput(path: string, options: OutputOptions): OutputFile {
   return new Output(absolute, written, fd, options.keep);
 }
 
+/** Makes a folder and its missing parents; one that exists stays as it is. */
+export function makeFolder(path: string): void {
+  const absolute = resolve(path);
+  attempt(absolute, () => fs.mkdirSync(absolute, { recursive: true, mode: folderMode }));
+}
+
 /** A nameless private file in the temporary folder, for an input that can be read only once. The caller closes `fd`. */
 export function openSpool(): { readonly fd: number; write(chunk: Uint8Array): void } {
   const folder = attempt(tmpdir(), () => fs.mkdtempSync(join(tmpdir(), 'k3s-pki-')));

@@ -31,6 +31,7 @@ import {
 import { type Claim, claim, locate, release } from './lock.ts';
 
 export {
+  makeFolder,
   type NodeFile,
   NodeFolders,
   type NodeState,
