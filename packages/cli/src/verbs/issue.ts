@@ -44,6 +44,7 @@ import { findPassphrase } from '../passphrase.ts';
 import {
   caRefusal,
   caWarnings,
+  grouped,
   type IssueReport,
   issuePlanJson,
   issuePlanText,
@@ -504,7 +505,7 @@ function interrupted({ kind, path }: Request['sink'], issued: number, total: num
   const message: Message =
     kind === 'out'
       ? {
-          error: `interrupted: ${issued.toLocaleString('en-US')} of ${number(total, 'node')} were issued in this run, each complete`,
+          error: `interrupted: ${grouped(issued)} of ${number(total, 'node')} were issued in this run, each complete`,
           hint: 'the same command with --resume goes on',
         }
       : { error: path === '-' ? 'interrupted, the output is cut off' : 'interrupted, nothing was written' };
@@ -524,6 +525,7 @@ class Meter {
   readonly #clock: () => number;
   readonly #started: number;
   readonly #spinner: ReturnType<typeof progress>;
+  readonly #visible: boolean;
   #shown = 0;
 
   constructor(total: number, { stderr, clock }: Context) {
@@ -531,17 +533,19 @@ class Meter {
     this.#clock = clock;
     this.#started = clock();
     this.#spinner = progress(stderr);
+    this.#visible = isTerminal(stderr);
   }
 
   /** `done` of all nodes, of which `issued` in this run. */
   show(done: number, issued: number): void {
+    if (!this.#visible) return;
     const now = this.#clock();
     if (now - this.#shown < 100) return;
     this.#shown = now;
     const rate = (issued * 1000) / Math.max(1, now - this.#started);
     const left = Math.ceil((this.#total - done) / Math.max(rate, 0.001));
     this.#spinner.show(
-      `issuing: ${done.toLocaleString('en-US')} of ${number(this.#total, 'node')}, ${Math.round(rate).toLocaleString('en-US')} a second, ${left} s left`,
+      `issuing: ${grouped(done)} of ${number(this.#total, 'node')}, ${grouped(rate)} a second, ${left} s left`,
     );
   }
 

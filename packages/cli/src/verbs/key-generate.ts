@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
 import { streamTarget } from '../issuing/targets.ts';
-import { number } from '../render/issue.ts';
+import { grouped, number } from '../render/issue.ts';
 import { writeJson } from '../render/json.ts';
 import { writeMessages } from '../render/messages.ts';
 import { isTerminal, painter, progress } from '../terminal.ts';
@@ -105,7 +105,7 @@ async function makeEach(
     }
   } catch (error) {
     if (!(error instanceof CoreError && error.code === 'aborted')) throw error;
-    const made = `interrupted: ${done.toLocaleString('en-US')} of ${number(count, 'key')} were made`;
+    const made = `interrupted: ${grouped(done)} of ${number(count, 'key')} were made`;
     throw new Failure([{ error: made }], { code: exitCode.interrupted, cause: error });
   } finally {
     spinner.end();
