@@ -180,14 +180,15 @@ if (has('go', 'core/chains') && has('openssl', 'core/chains')) {
       const constrained = constrainedCa(constraints);
       const between = issue('between', second, constrained, { subjectAltNames: { dns: ['between.test'], ip: [] } });
       const plain = issue('plain', second, constrained);
-      for (const dns of names) {
-        for (const ip of addresses) {
+      for (const [row, dns] of names.entries()) {
+        // Two sets of addresses for every set of names: all of them would be 1782 questions.
+        for (const ip of [addresses[row % addresses.length], addresses[(row + 3) % addresses.length]]) {
           for (const [parent, intermediates] of [
             [constrained, []],
             [plain, [plain]],
             [between, [between]],
           ] as const) {
-            const below = issue('below', third, parent, { subjectAltNames: { dns, ip } });
+            const below = issue('below', third, parent, { subjectAltNames: { dns, ip: ip ?? [] } });
             const asked = {
               leaf: below.certificate,
               roots: [constrained.certificate],
