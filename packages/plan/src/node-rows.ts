@@ -215,14 +215,30 @@ export function leafRow(row: NodeRow, { profile, notBefore }: ProfileInRun, rule
 }
 
 /** The subject of a node's leaf for people, in encoded order as Go's pkix.Name writes it:
- *  `O=system:nodes,CN=system:node:edge-1`. */
+ *  `O=system:nodes,CN=system:node:edge-1`; several organizations are one RDN, `O=a+O=b`. Escapes of RFC 4514. */
 export function subjectOfRow(row: NodeRow, profile: LeafProfile): string {
+  if (profile.commonName === undefined) {
+    const organizations = inDerOrder(row.organizations).map((organization) => `O=${escaped(organization)}`);
+    return `${organizations.join('+')}${organizations.length === 0 ? '' : ','}CN=${escaped(row.commonName)}`;
+  }
+  // No name of the table and no node needs an escape.
   const commonName = commonNameOf(profile, row.node, row.commonName);
-  const organizations = profile.commonName === undefined ? row.organizations : profile.organizations;
-  const [first, ...others] = organizations;
-  if (first === undefined) return `CN=${commonName}`;
-  if (others.length === 0) return `O=${first},CN=${commonName}`;
-  return `${organizations.map((organization) => `O=${organization}`).join(',')},CN=${commonName}`;
+  const [organization] = profile.organizations;
+  return organization === undefined ? `CN=${commonName}` : `O=${organization},CN=${commonName}`;
+}
+
+/** The order in which DER sorts the attributes of a SET: by length, then PrintableString after UTF8String, then octets. */
+function inDerOrder(values: readonly string[]): readonly string[] {
+  if (values.length < 2) return values;
+  const tag = (value: string) => (/^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value) ? 0x13 : 0x0c);
+  return values
+    .map((value) => ({ value, octets: Buffer.from(value), tag: tag(value) }))
+    .sort((a, b) => a.octets.length - b.octets.length || a.tag - b.tag || Buffer.compare(a.octets, b.octets))
+    .map(({ value }) => value);
+}
+
+function escaped(value: string): string {
+  return value.replace(/[,+"\\<>;]|^#/g, '\\$&');
 }
 
 const none: readonly string[] = [];
@@ -281,9 +297,10 @@ export function isKeyTypeText(text: string): text is KeyType {
   return /^(ec:p(256|384|521)|ed25519)$/.test(text) || (bits >= 2048 && bits <= 8192 && bits % 64 === 0);
 }
 
-/** Text without control characters and without the mark of bytes that were not UTF-8. */
+/** Text without control characters, without those that would deceive on a terminal, without the mark of bytes that were
+ *  not UTF-8, and without spaces around it. */
 function isPlainText(text: string): boolean {
-  return text !== '' && !/[\p{Cc}\p{Cs}\ufffd]/u.test(text);
+  return text !== '' && text.trim() === text && !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\ufffd]/u.test(text);
 }
 
 /** Characters of a common name or organization. Source: RFC 5280, appendix A.1, ub-common-name. */
