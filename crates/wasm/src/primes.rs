@@ -23,7 +23,11 @@ impl RsaPrimeSearch {
             "fma" => LaneChoice::Fma,
             "simd" => LaneChoice::Simd,
             "scalar" => LaneChoice::Scalar,
-            _ => return Err(JsError::new("unsupported: lanes are auto, fma, simd or scalar")),
+            _ => {
+                return Err(JsError::new(
+                    "unsupported: lanes are auto, fma, simd or scalar",
+                ));
+            }
         };
         PrimeSearch::new(key_bits, lanes)
             .map(Self)
