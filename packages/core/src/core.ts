@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { call, load, wasm } from './engine.ts';
 import { CoreError } from './errors.ts';
@@ -74,9 +75,9 @@ class WasmCore implements Core {
 
   async generateKeys(
     types: readonly KeyType[],
-    options: { signal?: AbortSignal; onProgress?: KeyProgress } = {},
+    options: { signal?: AbortSignal; onProgress?: KeyProgress; workers?: number } = {},
   ): Promise<PrivateKey[]> {
-    const { signal, onProgress } = options;
+    const { signal, onProgress, workers = availableParallelism() } = options;
     for (const type of types) {
       call(() => wasm.checkKeyType(type));
     }
@@ -99,7 +100,7 @@ class WasmCore implements Core {
         throw aborted();
       }
       if (long.length > 0) {
-        run = runKeyWorkers(this.#module, long, (job, pem) => keep(job, this.openKey(pem)));
+        run = runKeyWorkers(this.#module, long, workers, (job, pem) => keep(job, this.openKey(pem)));
         this.#runs.add(run);
         // Awaited below; without a handler here a worker's early death would end the process.
         run.finished.catch(() => {});

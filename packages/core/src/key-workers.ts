@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from './assets.ts';
 import { CoreError } from './errors.ts';
@@ -23,15 +22,16 @@ export interface KeyRun {
   stop(reason: CoreError): void;
 }
 
-/** Makes the keys of `jobs`, the longest first, in at most one worker a processor. `take` gets the PEM bytes of a
+/** Makes the keys of `jobs`, the longest first, in at most `most` workers. `take` gets the PEM bytes of a
  *  key and overwrites them; what it throws ends the run. */
 export function runKeyWorkers(
   module: WebAssembly.Module,
   jobs: readonly KeyJob[],
+  most: number,
   take: (job: KeyJob, pem: Uint8Array) => void,
 ): KeyRun {
   const queue = [...jobs].sort((a, b) => bits(b.type) - bits(a.type));
-  const count = Math.min(availableParallelism(), queue.length);
+  const count = Math.min(most, queue.length);
   const workers: Worker[] = [];
   const { promise: finished, resolve, reject } = Promise.withResolvers<void>();
   let left = jobs.length;
