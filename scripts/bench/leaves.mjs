@@ -1,5 +1,5 @@
 // Comparisons of bulk issuance: client-kubelet certificates with their keys.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Absent } from './process.mjs';
@@ -159,9 +159,15 @@ export function leavesMillion({ short }) {
   };
 }
 
-function issue(count, workers, output, options) {
-  const places = ['--ca-dir', authority().tls, '--nodes', String(count), '--workers', String(workers)];
-  return k3sPki([...PROFILE, ...places, ...output], options);
+/** The manifest goes to the working folder: one in memory where there is one, for Go writes none. */
+async function issue(count, workers, output, options) {
+  const cwd = scratch();
+  try {
+    const places = ['--ca-dir', authority().tls, '--nodes', String(count), '--workers', String(workers)];
+    return await k3sPki([...PROFILE, ...places, ...output], { ...options, cwd });
+  } finally {
+    rmSync(cwd, { recursive: true, force: true });
+  }
 }
 
 async function ourLeaves(count, workers) {
@@ -176,7 +182,7 @@ function sampleOfOurs() {
     const { stdout } = await issue(1000, 2, ['--tar', '-']);
     const nodes = new Map();
     for (const [path, content] of tarFiles(stdout)) {
-      const node = /edge-\d{6}/.exec(path)?.[0];
+      const node = /edge-\d+/.exec(path)?.[0];
       const kind = /client-kubelet\.(crt|key)$/.exec(path)?.[1];
       if (node !== undefined && kind !== undefined) nodes.set(node, { ...nodes.get(node), [kind]: content });
     }
@@ -194,10 +200,10 @@ let sample;
 
 async function ourCore(count) {
   const { stdout } = await script('core-leaves.mjs', [authority().tls, String(count)]);
-  const { absent, seconds, cpu, last } = JSON.parse(stdout);
+  const { absent, seconds, cpu, count: units, last } = JSON.parse(stdout);
   if (absent) throw new Absent(absent);
   verified.kubelet({ ...last, bundle: authority().bundle });
-  return { wall: seconds, cpu, units: count };
+  return { wall: seconds, cpu, units };
 }
 
 async function goLeaves(count, workers) {
@@ -217,7 +223,7 @@ function goArgs(count, workers, more = []) {
 }
 
 function checkLast({ certificate, key }, count) {
-  const node = `edge-${String(count - 1).padStart(6, '0')}`;
+  const node = `edge-${String(count).padStart(6, '0')}`;
   verified.kubelet({ node, certificate, key, bundle: authority().bundle });
 }
 
@@ -227,7 +233,7 @@ function checkFolder(root, count) {
   if (files.length !== count) throw new Error(`${files.length} certificates in a folder of ${count} nodes`);
   for (const file of files.filter((_, index) => index % 100 === 0)) {
     const read = (name) => readFileSync(join(root, dirname(file), name), 'latin1');
-    const node = /edge-\d{6}/.exec(file)?.[0];
+    const node = /edge-\d+/.exec(file)?.[0];
     const pair = { certificate: read('client-kubelet.crt'), key: read('client-kubelet.key') };
     verified.kubelet({ node, ...pair, bundle: authority().bundle });
   }
@@ -249,11 +255,18 @@ export async function prepareAuthority() {
   made = { tls, bundle: readFileSync(join(tls, 'client-ca.crt'), 'latin1') };
 }
 
+/** A new folder in memory. Throws Absent where there is none. */
 function inMemory() {
-  try {
-    if (statfsSync(MEMORY).type === TMPFS) return mkdtempSync(join(MEMORY, 'k3s-pki-bench-'));
-  } catch {}
-  throw new Absent(`no tmpfs on ${MEMORY}`);
+  if (!hasTmpfs()) throw new Absent(`no tmpfs on ${MEMORY}`);
+  return mkdtempSync(join(MEMORY, 'k3s-pki-bench-'));
+}
+
+function scratch() {
+  return mkdtempSync(join(hasTmpfs() ? MEMORY : tmpdir(), 'k3s-pki-bench-'));
+}
+
+function hasTmpfs() {
+  return existsSync(MEMORY) && statfsSync(MEMORY).type === TMPFS;
 }
 
 /** Path and text of each file of a tar archive. Source: POSIX.1-1988, ustar; other entries are passed over. */

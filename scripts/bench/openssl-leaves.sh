@@ -22,8 +22,8 @@ subjectKeyIdentifier = none
 authorityKeyIdentifier = keyid:always
 CONFIG
 
-row=0
-while [ "$row" -lt "$count" ]; do
+row=1
+while [ "$row" -le "$count" ]; do
   node=$(printf 'edge-%06d' "$row")
   "$openssl" ecparam -name prime256v1 -genkey -noout -out "$work/key"
   "$openssl" req -new -config "$work/extensions" -key "$work/key" -subj "/O=system:nodes/CN=system:node:$node" \

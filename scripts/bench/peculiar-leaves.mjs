@@ -22,7 +22,7 @@ const signingKey = await subtle.importKey('pkcs8', caKey.export({ type: 'pkcs8',
 const keyId = issuer.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
 
 let last;
-for (let row = 0; row < Number(count); row += 1) {
+for (let row = 1; row <= Number(count); row += 1) {
   last = await kubelet(`edge-${String(row).padStart(6, '0')}`);
 }
 process.stdout.write(`${JSON.stringify(last)}\n`);

@@ -24,7 +24,7 @@ export async function k3sPki(args, options) {
     return await finish(process.execPath, [program, ...args], options);
   } catch (error) {
     const missing = error.code === 2 && /unknown (command|option)/.exec(error.stderr);
-    throw missing ? new Absent(`not there yet: ${args.filter((word) => !/^[/\d]/.test(word)).join(' ')}`) : error;
+    throw missing ? new Absent('the command is not there yet') : error;
   }
 }
 

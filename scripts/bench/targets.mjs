@@ -71,11 +71,12 @@ const targets = [
   },
 ];
 
-/** Each target with what was measured; `reached` is absent where nothing was. */
+/** Each target of these comparisons with what was measured; `reached` is absent where nothing was. */
 export function judge(comparisons) {
-  return targets.map(({ text, comparison, rival, measure, reached, show }) => {
+  return targets.flatMap(({ text, comparison, rival, measure, reached, show }) => {
     const found = comparisons.find(({ name }) => name === comparison);
-    const measured = found && measure((name) => found.subjects.find((subject) => subject.name === name));
+    if (found === undefined) return [];
+    const measured = measure((name) => found.subjects.find((subject) => subject.name === name));
     if (measured === undefined) return { target: text, comparison, why: whyNot(found, rival) };
     const { value, cpu } = measured;
     return {

@@ -47,7 +47,7 @@ type authority struct {
 // A sink takes the files of one node.
 type sink func(node string, certificate, key []byte) error
 
-// leaves makes client-kubelet certificates with their keys for nodes edge-000000 and up.
+// leaves makes client-kubelet certificates with their keys for nodes edge-000001 and up.
 func leaves(arguments []string) (*leavesReport, error) {
 	flags := flag.NewFlagSet("leaves", flag.ContinueOnError)
 	count := flags.Int64("count", 1, "number of nodes")
@@ -76,7 +76,7 @@ func leaves(arguments []string) (*leavesReport, error) {
 	failures := make([]error, *workers)
 	for worker := range *workers {
 		group.Go(func() {
-			for row := next.Add(1) - 1; row < *count; row = next.Add(1) - 1 {
+			for row := next.Add(1); row <= *count; row = next.Add(1) {
 				node := fmt.Sprintf("edge-%06d", row)
 				certificate, key, err := ca.kubelet(node)
 				if err == nil {
@@ -87,7 +87,7 @@ func leaves(arguments []string) (*leavesReport, error) {
 					return
 				}
 				written.Add(int64(len(certificate) + len(key)))
-				if row == *count-1 {
+				if row == *count {
 					report.Certificate, report.Key = string(certificate), string(key)
 				}
 			}
@@ -176,7 +176,7 @@ func discard(_ string, certificate, key []byte) error {
 // folder writes a folder per node with K3s's names and modes.
 func folder(root string) sink {
 	return func(node string, certificate, key []byte) error {
-		agent := filepath.Join(root, node)
+		agent := filepath.Join(root, node, "agent")
 		if err := os.MkdirAll(agent, 0o700); err != nil {
 			return err
 		}
