@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { node, setup, workspace } from './setup.mjs';
 
 /** Runs a command line with this process's streams; answers its exit code. Signals reach the child by the terminal. */
@@ -15,7 +16,7 @@ export function spawnInherit(command, args, options = {}) {
   });
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await setup();
   const [name, ...args] = process.argv.slice(2);
   const tool = join(workspace, 'node_modules', '.bin', name);

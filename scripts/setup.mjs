@@ -12,13 +12,18 @@ export const node = fileURLToPath(new URL('../node_modules/node/bin/node', impor
 const pnpm = 'pnpm@12.21.0';
 const stamp = new URL('../node_modules/.set-up', import.meta.url);
 
-/** Sets the checkout up when it is not; answers whether there was something to do. */
+/** Sets the checkout up when it is not; answers whether there was something to do. Ends the process when it can't. */
 export async function setup() {
   const wanted = fingerprint();
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return false;
   const started = Date.now();
   const done = say('setting up: packages and Node.js, once, about 15 s');
-  await install();
+  try {
+    await install();
+  } catch (error) {
+    process.stderr.write(`\n${error.message}\n`);
+    process.exit(1);
+  }
   writeFileSync(stamp, wanted);
   done(`set up in ${Math.round((Date.now() - started) / 1000)} s`);
   return true;

@@ -3,13 +3,8 @@ import { join } from 'node:path';
 import { spawnInherit } from './run.mjs';
 import { node, setup, workspace } from './setup.mjs';
 
-try {
-  await setup();
-  const program = join(workspace, 'packages', 'cli', 'bin', 'k3s-pki.js');
-  process.exitCode = await spawnInherit(node, [program, ...process.argv.slice(2)], {
-    cwd: process.env.INIT_CWD ?? process.cwd(),
-  });
-} catch (error) {
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
-}
+await setup();
+const program = join(workspace, 'packages', 'cli', 'bin', 'k3s-pki.js');
+process.exitCode = await spawnInherit(node, [program, ...process.argv.slice(2)], {
+  cwd: process.env.INIT_CWD ?? process.cwd(),
+});

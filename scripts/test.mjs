@@ -5,19 +5,7 @@ import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
-import { node, setup, workspace } from './setup.mjs';
-
-if (process.execPath !== node && !process.env.K3S_PKI_TEST_NODE) {
-  try {
-    await setup();
-  } catch (error) {
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
-  }
-  // The runner itself wants a current Node too.
-  const { spawnInherit } = await import('./run.mjs');
-  process.exit(await spawnInherit(node, [import.meta.filename ?? 'scripts/test.mjs', ...process.argv.slice(2)]));
-}
+import { workspace } from './setup.mjs';
 
 const filter = process.argv[2] ?? '';
 const suites = globSync(['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'], {

@@ -129,6 +129,51 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An OBJECT IDENTIFIER's content, its arcs below 2^31 and in their shortest form, as Go's cryptobyte reads it.
+    pub(crate) fn oid(&mut self) -> Result<&'a [u8], Error> {
+        let content = self.expect(OID)?.value;
+        if is_oid(content, 1 << 31) {
+            Ok(content)
+        } else {
+            Err(malformed("DER with a damaged OBJECT IDENTIFIER"))
+        }
+    }
+
+    /// The OBJECT IDENTIFIER of an AlgorithmIdentifier's content; parameters, when there are any, are left to be read
+    /// and are one whole element at least, as Go's parseAI wants them.
+    pub(crate) fn algorithm(&mut self) -> Result<&'a [u8], Error> {
+        let oid = self.oid()?;
+        if !self.is_empty() {
+            let mut parameters = *self;
+            parameters.element()?;
+        }
+        Ok(oid)
+    }
+
+    /// A BOOLEAN of one octet, 00 or ff.
+    pub(crate) fn boolean(&mut self) -> Result<bool, Error> {
+        match self.expect(BOOLEAN)?.value {
+            [0] => Ok(false),
+            [0xff] => Ok(true),
+            _ => Err(malformed("DER with a damaged BOOLEAN")),
+        }
+    }
+
+    /// A BIT STRING's octets and its number of unused bits, which are zero.
+    pub(crate) fn loose_bit_string(&mut self) -> Result<(&'a [u8], u8), Error> {
+        let damaged = || malformed("DER with a damaged BIT STRING");
+        let (unused, octets) = self
+            .expect(BIT_STRING)?
+            .value
+            .split_first()
+            .ok_or_else(damaged)?;
+        match (unused, octets.last()) {
+            (0, None) => Ok((octets, 0)),
+            (0..=7, Some(last)) if last & ((1 << unused) - 1) == 0 => Ok((octets, *unused)),
+            _ => Err(damaged()),
+        }
+    }
+
     /// The octets of a BIT STRING that has no unused bits.
     pub(crate) fn bit_string(&mut self) -> Result<&'a [u8], Error> {
         bits(self.expect(BIT_STRING)?.value)
@@ -149,6 +194,19 @@ pub(crate) fn bits(content: &[u8]) -> Result<&[u8], Error> {
         [0, octets @ ..] => Ok(octets),
         _ => Err(malformed("DER with a BIT STRING that is not whole octets")),
     }
+}
+
+/// Go's RightAlign: octets with unused bits at their end are shifted to the right.
+pub(crate) fn right_aligned((octets, unused): (&[u8], u8)) -> Vec<u8> {
+    let mut carried = 0;
+    octets
+        .iter()
+        .map(|octet| {
+            let wide = u16::from_be_bytes([carried, *octet]) >> unused;
+            carried = *octet;
+            wide.to_le_bytes()[0]
+        })
+        .collect()
 }
 
 /// Reads one SEQUENCE that fills `der` and hands its elements to `read`, which has to consume them all.
@@ -202,6 +260,26 @@ pub(crate) fn unsigned(octets: &[u8]) -> Der {
 
 pub(crate) fn bit_string(octets: &[u8]) -> Der {
     tlv(BIT_STRING, &[&[0], octets])
+}
+
+/// Whether the octets are arcs in their shortest form, each below `limit` as encoded.
+pub(crate) fn is_oid(content: &[u8], limit: u64) -> bool {
+    let mut arc: u64 = 0;
+    let mut inside = false;
+    for octet in content {
+        if !inside && *octet == 0x80 {
+            return false;
+        }
+        arc = arc << 7 | u64::from(octet & 0x7f);
+        if arc >= limit {
+            return false;
+        }
+        inside = octet & 0x80 != 0;
+        if !inside {
+            arc = 0;
+        }
+    }
+    !inside && !content.is_empty()
 }
 
 /// Dotted text of an OBJECT IDENTIFIER's content; `None` when it is not one that fits 64-bit arcs.
@@ -259,5 +337,153 @@ fn push_arc(content: &mut Vec<u8>, arc: u64) {
     for group in (0..groups).rev() {
         let more = if group == 0 { 0 } else { 0x80 };
         content.push((arc >> (7 * group)).to_le_bytes()[0] & 0x7f | more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reader, dotted, is_oid, oid_content, right_aligned, tlv, unsigned};
+    use pkcs5::der::{Decode, Encode, asn1::ObjectIdentifier, asn1::OctetStringRef, asn1::UintRef};
+
+    /// The crate `der` is the judge of lengths at and around every bound.
+    #[test]
+    fn lengths() {
+        for length in [
+            0,
+            1,
+            126,
+            127,
+            128,
+            129,
+            255,
+            256,
+            257,
+            65_535,
+            65_536,
+            1 << 17,
+        ] {
+            let value = vec![0x5a; length];
+            let ours = tlv(super::OCTET_STRING, &[&value]);
+            assert_eq!(
+                OctetStringRef::new(&value).unwrap().to_der().unwrap(),
+                *ours
+            );
+            let element = Reader::new(&ours).element().unwrap();
+            assert_eq!(
+                (element.value, element.raw),
+                (value.as_slice(), ours.as_slice())
+            );
+            for cut in [1, ours.len() / 2, ours.len() - 1] {
+                assert!(Reader::new(&ours[..cut]).element().is_err() || cut >= ours.len());
+            }
+        }
+    }
+
+    #[test]
+    fn integers() {
+        for octets in [
+            &[0][..],
+            &[0, 0],
+            &[1],
+            &[0x7f],
+            &[0x80],
+            &[0, 0x80],
+            &[0xff; 20],
+            &[0, 0, 1, 0],
+        ] {
+            let ours = unsigned(octets);
+            assert_eq!(UintRef::new(octets).unwrap().to_der().unwrap(), *ours);
+            let trimmed: Vec<u8> = octets
+                .iter()
+                .copied()
+                .skip_while(|octet| *octet == 0)
+                .collect();
+            assert_eq!(Reader::new(&ours).unsigned().unwrap(), trimmed);
+        }
+    }
+
+    #[test]
+    fn encodings_that_are_not_der() {
+        for der in [
+            &[0x04, 0x80][..], // indefinite
+            &[0x04, 0x81, 0x01, 0x00],
+            &[0x04, 0x82, 0x00, 0x80],
+            &[0x04, 0x85, 0, 0, 0, 0, 1, 0],
+            &[0x04, 0x84, 0xff, 0xff, 0xff, 0xff],
+            &[0x1f, 0x01, 0x00],
+            &[0x04],
+            &[],
+        ] {
+            assert!(Reader::new(der).element().is_err(), "{der:02x?}");
+        }
+        for der in [
+            &[2, 0][..],
+            &[2, 1, 0x80],
+            &[2, 2, 0, 1],
+            &[2, 2, 0, 0],
+            &[2, 1, 0xff],
+        ] {
+            assert!(Reader::new(der).unsigned().is_err(), "{der:02x?}");
+        }
+        for der in [&[1, 1, 1][..], &[1, 0], &[1, 2, 0, 0]] {
+            assert!(Reader::new(der).boolean().is_err(), "{der:02x?}");
+        }
+        for der in [&[3, 0][..], &[3, 1, 1], &[3, 2, 8, 0], &[3, 2, 1, 1]] {
+            assert!(Reader::new(der).loose_bit_string().is_err(), "{der:02x?}");
+        }
+    }
+
+    #[test]
+    fn object_identifiers() {
+        for text in [
+            "0.0",
+            "0.39",
+            "1.0",
+            "1.2.840.113549.1.1.11",
+            "2.5.29.37.0",
+            "1.3.132.0.35",
+        ] {
+            let content = oid_content(text).unwrap();
+            assert_eq!(dotted(&content).unwrap(), text);
+            assert!(is_oid(&content, 1 << 31));
+            let judged = ObjectIdentifier::from_bytes(&content).unwrap();
+            assert_eq!(judged.to_string(), text);
+            assert_eq!(
+                ObjectIdentifier::from_der(&judged.to_der().unwrap()).unwrap(),
+                judged
+            );
+        }
+        // The example of X.690, 8.19.5.
+        assert_eq!(oid_content("2.999.3").unwrap(), [0x88, 0x37, 0x03]);
+        assert_eq!(dotted(&[0x88, 0x37, 0x03]).unwrap(), "2.999.3");
+        for text in [
+            "",
+            "1",
+            "3.1",
+            "0.40",
+            "1.40",
+            "a.b",
+            "1..2",
+            "1.2.",
+            "-1.2",
+            "1.2.99999999999999999999",
+        ] {
+            assert_eq!(oid_content(text), None, "{text}");
+        }
+        for content in [
+            &[][..],
+            &[0x80],
+            &[0x2a, 0x80, 0x01],
+            &[0x2a, 0x81],
+            &[0x2a, 0x88, 0x80, 0x80, 0x80, 0x00],
+        ] {
+            assert!(!is_oid(content, 1 << 31), "{content:02x?}");
+        }
+    }
+
+    #[test]
+    fn unused_bits_go_to_the_front() {
+        assert_eq!(right_aligned((&[0xab, 0xcd], 0)), [0xab, 0xcd]);
+        assert_eq!(right_aligned((&[0xab, 0xc0], 4)), [0x0a, 0xbc]);
     }
 }

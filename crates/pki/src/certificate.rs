@@ -1,15 +1,12 @@
-//! Certificates parsed into plain facts. Source: RFC 5280; what Go's crypto/x509 refuses to parse is refused here
-//! where K3s would meet it: negative serials, repeated extensions, inner and outer algorithms that differ.
+//! Certificates parsed into plain facts, by the rules of the parser that K3s uses: what it reads is read here, what
+//! it refuses is refused. Sources: RFC 5280; Go 1.26, `src/crypto/x509/parser.go`.
 
 use crate::asn1::{self, Reader};
 use crate::error::{Error, malformed};
-use crate::name;
-use crate::public_key::{KeyFacts, PublicKey, sha256};
+use crate::public_key::{KeyFacts, PublicKey, dotted, sha256};
 use crate::signature::{self, Algorithm, Refusal};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::FromDer;
+use crate::{name, time};
+use std::net::IpAddr;
 
 /// Names of the key usage bits, bit 0 first. Source: RFC 5280 4.2.1.3.
 pub(crate) const KEY_USAGES: [&str; 9] = [
@@ -92,6 +89,8 @@ pub struct Certificate {
     pub alt_names: Option<AltNames>,
     /// OpenSSL's name or a dotted OID.
     pub signature_algorithm: String,
+    /// Why Go's parser, and so K3s, refuses the certificate although it can be described: the curve of its key.
+    pub refusal: Option<String>,
     pub(crate) version: u32,
     pub(crate) spki: Vec<u8>,
     pub(crate) tbs: Vec<u8>,
@@ -109,136 +108,160 @@ pub struct Certificate {
 impl Certificate {
     /// Parses one DER certificate that fills `der`. Errors: `Malformed`.
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
-        let outer = Outer::read(der)?;
-        let (rest, parsed) = X509Certificate::from_der(der)
-            .map_err(|_| malformed("not a certificate: its DER is damaged"))?;
-        if !rest.is_empty() {
-            return Err(malformed("a certificate with octets after its end"));
+        let mut file = Reader::new(der);
+        let mut outer = file.sequence()?;
+        file.end()?;
+        let tbs = outer.expect(asn1::SEQUENCE)?;
+        let mut reader = Reader::new(tbs.value);
+        let version = version(&mut reader)?;
+        let serial = reader.unsigned()?.to_vec();
+        let algorithm = reader.expect(asn1::SEQUENCE)?.raw;
+        if outer.expect(asn1::SEQUENCE)?.raw != algorithm {
+            return Err(malformed(
+                "a certificate whose two signature algorithms differ",
+            ));
         }
-        let tbs = &parsed.tbs_certificate;
-        let spki = tbs.subject_pki.raw;
-        let key = KeyFacts::of_spki(spki)?;
+        let issuer = reader.expect(asn1::SEQUENCE)?.raw;
+        let mut validity = reader.sequence()?;
+        let (not_before, not_after) = (time::read(&mut validity)?, time::read(&mut validity)?);
+        let subject = reader.expect(asn1::SEQUENCE)?.raw;
+        let spki = reader.expect(asn1::SEQUENCE)?.raw;
+        let (public_key, refusal) = subject_key(spki)?;
         let mut certificate = Self {
             der: der.to_vec(),
             sha256: sha256(der),
-            serial: outer.serial.to_vec(),
-            subject: name::text(tbs.subject.as_raw())?,
-            issuer: name::text(tbs.issuer.as_raw())?,
-            subject_der: tbs.subject.as_raw().to_vec(),
-            issuer_der: tbs.issuer.as_raw().to_vec(),
-            not_before: tbs.validity.not_before.timestamp(),
-            not_after: tbs.validity.not_after.timestamp(),
-            key,
-            public_key: PublicKey::from_spki(spki).ok(),
+            serial,
+            subject: name::text(subject)?,
+            issuer: name::text(issuer)?,
+            subject_der: subject.to_vec(),
+            issuer_der: issuer.to_vec(),
+            not_before,
+            not_after,
+            key: KeyFacts::of_spki(spki)?,
+            public_key,
             subject_key_id: None,
             authority_key_id: None,
             basic_constraints: None,
             key_usage: None,
             extended_key_usage: None,
             alt_names: None,
-            signature_algorithm: signature::name(outer.algorithm)?,
-            version: tbs.version.0 + 1,
+            signature_algorithm: signature::name(algorithm)?,
+            refusal,
+            version,
             spki: spki.to_vec(),
-            tbs: outer.tbs.to_vec(),
-            signature: outer.signature.to_vec(),
-            algorithm: Algorithm::from_identifier(outer.algorithm),
+            tbs: tbs.raw.to_vec(),
+            signature: Vec::new(),
+            algorithm: Algorithm::from_identifier(algorithm),
             alt_names_der: None,
             unhandled_critical: None,
             name_constraints: false,
             policy_constraints: false,
         };
+        if version > 1 {
+            reader.optional(asn1::implicit(1))?;
+            reader.optional(asn1::implicit(2))?;
+        }
+        if version == 3
+            && let Some(extensions) = reader.optional(asn1::explicit(3))?
+        {
+            certificate.extensions(Reader::new(extensions.value).sequence()?)?;
+        }
+        certificate.signature = asn1::right_aligned(outer.loose_bit_string()?);
+        Ok(certificate)
+    }
+
+    fn extensions(&mut self, mut extensions: Reader<'_>) -> Result<(), Error> {
         let mut seen: Vec<&[u8]> = Vec::new();
-        for extension in parsed.extensions() {
-            let oid = extension.oid.as_bytes();
+        while !extensions.is_empty() {
+            let mut extension = extensions.sequence()?;
+            let oid = extension.oid()?;
+            let critical = extension.peek() == Some(asn1::BOOLEAN) && extension.boolean()?;
+            let value = extension.expect(asn1::OCTET_STRING)?.value;
             if seen.contains(&oid) {
                 return Err(malformed("a certificate with the same extension twice"));
             }
             seen.push(oid);
-            let handled = certificate.take(
-                extension.parsed_extension(),
-                extension.value,
-                extension.critical,
-            )?;
-            if extension.critical && !handled {
-                let id = crate::public_key::dotted(oid);
-                certificate.unhandled_critical.get_or_insert(id);
+            let handled = self.extension(oid, critical, value)?;
+            if critical && !handled {
+                self.unhandled_critical.get_or_insert(dotted(oid));
             }
         }
-        Ok(certificate)
+        Ok(())
     }
 
-    /// Takes one extension in; whether Go's verifier would handle it.
-    fn take(
-        &mut self,
-        extension: &ParsedExtension<'_>,
-        value: &[u8],
-        critical: bool,
-    ) -> Result<bool, Error> {
-        match extension {
-            ParsedExtension::SubjectKeyIdentifier(id) if !critical => {
-                self.subject_key_id = Some(id.0.to_vec());
+    /// Takes one extension in; whether Go's verifier handles it.
+    fn extension(&mut self, oid: &[u8], critical: bool, value: &[u8]) -> Result<bool, Error> {
+        let must_not_be_critical = || {
+            if critical {
+                Err(malformed(
+                    "a certificate with an extension that is marked critical and must not be",
+                ))
+            } else {
+                Ok(())
             }
-            ParsedExtension::AuthorityKeyIdentifier(id) if !critical => {
-                self.authority_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
+        };
+        let mut reader = Reader::new(value);
+        match oid {
+            SUBJECT_KEY_ID => {
+                must_not_be_critical()?;
+                self.subject_key_id = Some(reader.expect(asn1::OCTET_STRING)?.value.to_vec());
             }
-            ParsedExtension::SubjectKeyIdentifier(_)
-            | ParsedExtension::AuthorityKeyIdentifier(_)
-            | ParsedExtension::AuthorityInfoAccess(_)
-                if critical =>
-            {
-                return Err(malformed(
-                    "a certificate with an identifier extension that is marked critical",
-                ));
+            AUTHORITY_KEY_ID => {
+                must_not_be_critical()?;
+                let keyid = reader.sequence()?.optional(asn1::implicit(0))?;
+                self.authority_key_id = keyid.map(|element| element.value.to_vec());
             }
-            ParsedExtension::BasicConstraints(constraints) => {
-                self.basic_constraints = Some(BasicConstraints {
-                    ca: constraints.ca,
-                    path_length: constraints.path_len_constraint,
-                });
+            KEY_USAGE => {
+                let (octets, unused) = reader.loose_bit_string()?;
+                self.key_usage = Some(key_usage(octets, unused));
             }
-            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(usage.flags & 0x1ff),
-            ParsedExtension::ExtendedKeyUsage(_) => {
-                self.extended_key_usage = Some(extended_key_usages(value)?);
+            BASIC_CONSTRAINTS => {
+                self.basic_constraints = Some(basic_constraints(reader.sequence()?)?);
             }
-            ParsedExtension::SubjectAlternativeName(names) => {
+            SUBJECT_ALT_NAME => {
                 self.alt_names_der = Some(value.to_vec());
-                self.alt_names = Some(alt_names(&names.general_names)?);
-                return Ok(names.general_names.iter().any(|name| {
-                    matches!(
-                        name,
-                        GeneralName::DNSName(_)
-                            | GeneralName::RFC822Name(_)
-                            | GeneralName::URI(_)
-                            | GeneralName::IPAddress(_)
-                    )
-                }));
+                let (names, handled) = alt_names(reader.sequence()?)?;
+                self.alt_names = Some(names);
+                return Ok(handled);
             }
-            ParsedExtension::NameConstraints(constraints) => {
+            EXTENDED_KEY_USAGE => {
+                self.extended_key_usage = Some(extended_key_usages(reader.sequence()?)?);
+            }
+            NAME_CONSTRAINTS => {
                 self.name_constraints = true;
-                let subtrees = [
-                    &constraints.permitted_subtrees,
-                    &constraints.excluded_subtrees,
-                ];
-                return Ok(subtrees.into_iter().flatten().flatten().all(|subtree| {
-                    matches!(
-                        subtree.base,
-                        GeneralName::DNSName(_)
-                            | GeneralName::RFC822Name(_)
-                            | GeneralName::URI(_)
-                            | GeneralName::IPAddress(_)
-                    )
-                }));
+                return name_constraints(reader);
             }
-            ParsedExtension::PolicyConstraints(constraints) => {
-                self.policy_constraints |= constraints.require_explicit_policy.is_some();
+            CRL_DISTRIBUTION_POINTS => crl_distribution_points(reader.sequence()?)?,
+            CERTIFICATE_POLICIES => policies(reader.sequence()?)?,
+            POLICY_MAPPINGS => {
+                self.policy_constraints = true;
+                let mut mappings = reader.sequence()?;
+                while !mappings.is_empty() {
+                    let mut mapping = mappings.sequence()?;
+                    mapping.expect(asn1::OID)?;
+                    mapping.expect(asn1::OID)?;
+                }
             }
-            ParsedExtension::PolicyMappings(_) => self.policy_constraints = true,
-            ParsedExtension::CertificatePolicies(_)
-            | ParsedExtension::InhibitAnyPolicy(_)
-            | ParsedExtension::CRLDistributionPoints(_)
-            | ParsedExtension::AuthorityInfoAccess(_) => {}
-            ParsedExtension::ParseError { .. } => {
-                return Err(malformed("a certificate with an extension that is damaged"));
+            POLICY_CONSTRAINTS => {
+                let mut constraints = reader.sequence()?;
+                for n in [0, 1] {
+                    if let Some(skip) = constraints.optional(asn1::implicit(n))? {
+                        small(skip.value)?;
+                        self.policy_constraints |= n == 0;
+                    }
+                }
+            }
+            INHIBIT_ANY_POLICY => {
+                small(reader.expect(asn1::INTEGER)?.value)?;
+            }
+            AUTHORITY_INFORMATION_ACCESS => {
+                must_not_be_critical()?;
+                let mut descriptions = reader.sequence()?;
+                while !descriptions.is_empty() {
+                    let mut description = descriptions.sequence()?;
+                    description.oid()?;
+                    description.optional(asn1::implicit(6))?;
+                }
             }
             _ => return Ok(false),
         }
@@ -266,60 +289,123 @@ impl Certificate {
     }
 }
 
-/// The parts that are kept as octets.
-struct Outer<'a> {
-    tbs: &'a [u8],
-    serial: &'a [u8],
-    algorithm: &'a [u8],
-    signature: &'a [u8],
-}
+const SUBJECT_KEY_ID: &[u8] = b"\x55\x1d\x0e";
+const KEY_USAGE: &[u8] = b"\x55\x1d\x0f";
+const SUBJECT_ALT_NAME: &[u8] = b"\x55\x1d\x11";
+const BASIC_CONSTRAINTS: &[u8] = b"\x55\x1d\x13";
+const NAME_CONSTRAINTS: &[u8] = b"\x55\x1d\x1e";
+const CRL_DISTRIBUTION_POINTS: &[u8] = b"\x55\x1d\x1f";
+const CERTIFICATE_POLICIES: &[u8] = b"\x55\x1d\x20";
+const POLICY_MAPPINGS: &[u8] = b"\x55\x1d\x21";
+const AUTHORITY_KEY_ID: &[u8] = b"\x55\x1d\x23";
+const POLICY_CONSTRAINTS: &[u8] = b"\x55\x1d\x24";
+const EXTENDED_KEY_USAGE: &[u8] = b"\x55\x1d\x25";
+const INHIBIT_ANY_POLICY: &[u8] = b"\x55\x1d\x36";
+const AUTHORITY_INFORMATION_ACCESS: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x01\x01";
 
-impl<'a> Outer<'a> {
-    fn read(der: &'a [u8]) -> Result<Self, Error> {
-        asn1::whole_sequence(der, |reader| {
-            let tbs = reader.expect(asn1::SEQUENCE)?;
-            let algorithm = reader.expect(asn1::SEQUENCE)?.raw;
-            let signature = reader.bit_string()?;
-            let mut inner = Reader::new(tbs.value);
-            inner.optional(asn1::explicit(0))?;
-            let serial = inner.unsigned()?;
-            if inner.expect(asn1::SEQUENCE)?.raw != algorithm {
-                return Err(malformed(
-                    "a certificate whose two signature algorithms differ",
-                ));
-            }
-            Ok(Self {
-                tbs: tbs.raw,
-                serial,
-                algorithm,
-                signature,
-            })
-        })
+/// 1 to 3.
+fn version(reader: &mut Reader<'_>) -> Result<u32, Error> {
+    let Some(element) = reader.optional(asn1::explicit(0))? else {
+        return Ok(1);
+    };
+    let mut inner = Reader::new(element.value);
+    let version = inner.unsigned()?;
+    inner.end()?;
+    match version {
+        [] => Ok(1),
+        [1] => Ok(2),
+        [2] => Ok(3),
+        _ => Err(malformed(
+            "a certificate of a version that is not 1, 2 or 3",
+        )),
     }
 }
 
-fn extended_key_usages(value: &[u8]) -> Result<Vec<String>, Error> {
-    asn1::whole_sequence(value, |reader| {
-        let mut usages = Vec::new();
-        while !reader.is_empty() {
-            let oid = crate::public_key::dotted(reader.expect(asn1::OID)?.value);
-            let name = EXTENDED_KEY_USAGES.iter().find(|(_, known)| *known == oid);
-            usages.push(name.map_or(oid, |(name, _)| (*name).to_owned()));
+/// The key, and why Go's parser refuses the certificate although its key can be described.
+fn subject_key(spki: &[u8]) -> Result<(Option<PublicKey>, Option<String>), Error> {
+    match PublicKey::from_spki(spki) {
+        Ok(key) => Ok((Some(key), None)),
+        Err(Error::Unsupported(why)) => {
+            let facts = KeyFacts::of_spki(spki)?;
+            // Go knows P-224 besides, which nobody should use; a key of another algorithm it passes over.
+            Ok((None, (facts.algorithm == "ec").then_some(why)))
         }
-        Ok(usages)
-    })
+        Err(error) => Err(error),
+    }
 }
 
-fn alt_names(names: &[GeneralName<'_>]) -> Result<AltNames, Error> {
+fn key_usage(octets: &[u8], unused: u8) -> u16 {
+    let bits = octets.len() * 8 - usize::from(unused);
+    (0..bits.min(KEY_USAGES.len()))
+        .filter(|bit| octets[bit >> 3] >> (7 - (bit & 7)) & 1 == 1)
+        .fold(0, |flags, bit| flags | 1 << bit)
+}
+
+fn basic_constraints(mut reader: Reader<'_>) -> Result<BasicConstraints, Error> {
+    let ca = reader.peek() == Some(asn1::BOOLEAN) && reader.boolean()?;
+    let path_length = if reader.peek() == Some(asn1::INTEGER) {
+        // Go reads 63 bits; beyond 32 no chain comes near.
+        let length = reader.unsigned()?;
+        if length.len() > 8 || (length.len() == 8 && length[0] & 0x80 != 0) {
+            return Err(malformed("a certificate with a path length that cannot be"));
+        }
+        let length = length
+            .iter()
+            .fold(0u64, |sum, octet| sum << 8 | u64::from(*octet));
+        Some(u32::try_from(length).unwrap_or(u32::MAX))
+    } else {
+        None
+    };
+    Ok(BasicConstraints { ca, path_length })
+}
+
+fn extended_key_usages(mut reader: Reader<'_>) -> Result<Vec<String>, Error> {
+    let mut usages = Vec::new();
+    while !reader.is_empty() {
+        let oid = dotted(reader.oid()?);
+        let name = EXTENDED_KEY_USAGES.iter().find(|(_, known)| *known == oid);
+        usages.push(name.map_or(oid, |(name, _)| (*name).to_owned()));
+    }
+    Ok(usages)
+}
+
+const EMAIL: u8 = asn1::implicit(1);
+const DNS: u8 = asn1::implicit(2);
+const URI: u8 = asn1::implicit(6);
+const IP: u8 = asn1::implicit(7);
+
+fn ia5(value: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(value)
+        .ok()
+        .filter(|text| text.is_ascii())
+        .ok_or_else(|| malformed("a certificate with a name that is not plain ASCII"))
+}
+
+/// The names, and whether there is one of the kinds that Go handles. Go also refuses URIs that its net/url cannot
+/// parse; of that only the control characters are followed.
+fn alt_names(mut reader: Reader<'_>) -> Result<(AltNames, bool), Error> {
     let mut found = AltNames::default();
-    for name in names {
-        match name {
-            GeneralName::DNSName(dns) => found.dns.push((*dns).to_owned()),
-            GeneralName::IPAddress(octets) => {
-                let address = if let Ok(v4) = <[u8; 4]>::try_from(*octets) {
-                    IpAddr::V4(Ipv4Addr::from(v4))
-                } else if let Ok(v6) = <[u8; 16]>::try_from(*octets) {
-                    IpAddr::V6(Ipv6Addr::from(v6))
+    let mut handled = false;
+    while !reader.is_empty() {
+        let name = reader.element()?;
+        match name.tag {
+            DNS => found.dns.push(ia5(name.value)?.to_owned()),
+            EMAIL => {
+                ia5(name.value)?;
+            }
+            URI => {
+                if ia5(name.value)?
+                    .bytes()
+                    .any(|octet| octet.is_ascii_control())
+                {
+                    return Err(malformed("a certificate with a damaged URI"));
+                }
+            }
+            IP => {
+                let address = if let Ok(v4) = <[u8; 4]>::try_from(name.value) {
+                    IpAddr::from(v4)
+                } else if let Ok(v6) = <[u8; 16]>::try_from(name.value) {
+                    IpAddr::from(v6)
                 } else {
                     return Err(malformed(
                         "a certificate with an IP address that is not 4 or 16 octets",
@@ -327,8 +413,114 @@ fn alt_names(names: &[GeneralName<'_>]) -> Result<AltNames, Error> {
                 };
                 found.ip.push(address.to_string());
             }
-            _ => {}
+            _ => continue,
+        }
+        handled = true;
+    }
+    Ok((found, handled))
+}
+
+/// Checks the constraints as Go parses them; whether all are of kinds that it handles.
+fn name_constraints(mut value: Reader<'_>) -> Result<bool, Error> {
+    let damaged = || malformed("a certificate with damaged name constraints");
+    let mut reader = value.sequence()?;
+    value.end()?;
+    let subtrees = [
+        reader.optional(asn1::explicit(0))?,
+        reader.optional(asn1::explicit(1))?,
+    ];
+    reader.end()?;
+    let mut handled = true;
+    let mut empty = true;
+    for subtree in subtrees.into_iter().flatten() {
+        let mut bases = Reader::new(subtree.value);
+        empty &= bases.is_empty();
+        while !bases.is_empty() {
+            let base = bases.sequence()?.element()?;
+            let fits = match base.tag {
+                DNS => is_domain(ia5(base.value)?),
+                EMAIL => {
+                    // A mailbox's local part is not looked into; Go does.
+                    let text = ia5(base.value)?;
+                    let (local, domain) = text.rsplit_once('@').unwrap_or(("a", text));
+                    !local.is_empty() && is_domain(domain)
+                }
+                URI => {
+                    let domain = ia5(base.value)?;
+                    domain.parse::<IpAddr>().is_err() && is_domain(domain)
+                }
+                IP => is_network(base.value),
+                _ => {
+                    handled = false;
+                    true
+                }
+            };
+            if !fits {
+                return Err(damaged());
+            }
         }
     }
-    Ok(found)
+    if empty { Err(damaged()) } else { Ok(handled) }
+}
+
+/// Go's domainNameValid for a constraint.
+fn is_domain(text: &str) -> bool {
+    let labels = text.strip_prefix('.').unwrap_or(text);
+    text.is_empty()
+        || labels.split('.').all(|label| {
+            !label.is_empty() && label.bytes().all(|octet| (33..=126).contains(&octet))
+        })
+}
+
+/// An address and a mask of leading ones.
+fn is_network(octets: &[u8]) -> bool {
+    let mask = match octets.len() {
+        8 | 32 => &octets[octets.len() / 2..],
+        _ => return false,
+    };
+    let mask = mask
+        .iter()
+        .fold(0u128, |sum, octet| sum << 8 | u128::from(*octet));
+    let width = if octets.len() == 8 { 32 } else { 128 };
+    mask == 0 || mask.trailing_zeros() + mask.count_ones() == width
+}
+
+fn crl_distribution_points(mut points: Reader<'_>) -> Result<(), Error> {
+    while !points.is_empty() {
+        let mut point = points.sequence()?;
+        if let Some(name) = point.optional(asn1::explicit(0))? {
+            let mut names = Reader::new(Reader::new(name.value).expect(asn1::explicit(0))?.value);
+            while names.peek() == Some(URI) {
+                names.element()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn policies(mut policies: Reader<'_>) -> Result<(), Error> {
+    let mut seen: Vec<&[u8]> = Vec::new();
+    while !policies.is_empty() {
+        let oid = policies.sequence()?.expect(asn1::OID)?.value;
+        if seen.contains(&oid) || !asn1::is_oid(oid, u64::MAX) {
+            return Err(malformed("a certificate with damaged policies"));
+        }
+        seen.push(oid);
+    }
+    Ok(())
+}
+
+/// The content of an INTEGER of at most 64 bits.
+fn small(content: &[u8]) -> Result<(), Error> {
+    let minimal = match content {
+        [] => false,
+        [0, second, ..] => second & 0x80 != 0,
+        [0xff, second, ..] => second & 0x80 == 0,
+        _ => true,
+    };
+    if minimal && content.len() <= 8 {
+        Ok(())
+    } else {
+        Err(malformed("a certificate with a damaged policy constraint"))
+    }
 }

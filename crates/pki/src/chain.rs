@@ -75,6 +75,15 @@ pub struct Request<'a> {
 /// Every chain that Go's `Certificate.Verify` returns, in its order: leaf first, root last.
 pub fn chains(request: &Request<'_>) -> Result<Vec<Vec<Link>>, NoChain> {
     let search = Search { request };
+    let everything = std::iter::once(request.leaf)
+        .chain(request.roots)
+        .chain(request.intermediates);
+    for certificate in everything {
+        if let Some(why) = &certificate.refusal {
+            let what = format!("cannot be read by K3s: {why}");
+            return Err(no_chain(Failure::Unsupported, certificate, &what));
+        }
+    }
     search.is_valid(request.leaf, Kind::Leaf, &[])?;
     let candidates = match request
         .roots

@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 const MAX_ITERATIONS: u32 = 20_000_000;
 /// scrypt needs 128 * N * r octets; OpenSSL's own limit is 32 MiB by default.
 const MAX_SCRYPT_OCTETS: u64 = 512 << 20;
+/// The same, times p: about half a minute in WebAssembly.
+const MAX_SCRYPT_WORK: u64 = 4 << 30;
 
 /// The DER PrivateKeyInfo inside a DER EncryptedPrivateKeyInfo. Errors: `WrongPassphrase`, `Malformed`, `Unsupported`.
 pub(crate) fn open(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -39,9 +41,10 @@ pub(crate) fn open(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, 
             let octets = kdf
                 .cost_parameter
                 .saturating_mul(128 * u64::from(kdf.block_size));
-            if octets > MAX_SCRYPT_OCTETS || kdf.parallelization > 64 {
+            let work = octets.saturating_mul(u64::from(kdf.parallelization));
+            if octets > MAX_SCRYPT_OCTETS || work > MAX_SCRYPT_WORK {
                 return Err(unsupported(
-                    "a key encrypted with scrypt that needs more than 512 MiB",
+                    "a key encrypted with scrypt that needs more than 512 MiB or passes over 4 GiB",
                 ));
             }
         }

@@ -6,13 +6,13 @@ use crate::error::{Error, internal, malformed};
 use crate::name::{self, Attribute};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
+use ::time::OffsetDateTime;
 use rand_core::CryptoRng;
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, PublicKeyData, SerialNumber,
     SignatureAlgorithm, SigningKey,
 };
 use std::net::IpAddr;
-use time::OffsetDateTime;
 
 /// A certificate to be made: `CertificateSpec` in `packages/core`, which states the order of the extensions.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,8 @@ pub struct Spec {
     pub ip: Vec<String>,
     /// Whether subjectKeyIdentifier is written.
     pub subject_key_id: bool,
+    /// Whether authorityKeyIdentifier is written.
+    pub authority_key_id: bool,
 }
 
 const SUBJECT_KEY_ID: &[u64] = &[2, 5, 29, 14];
@@ -170,7 +172,9 @@ fn fill(
         let validity = reader.expect(asn1::SEQUENCE)?.raw;
         reader.expect(asn1::SEQUENCE)?;
         reader.expect(asn1::SEQUENCE)?;
-        let extensions = reader.expect(asn1::explicit(3))?.raw;
+        // A request without any extension has none of this.
+        let extensions = reader.optional(asn1::explicit(3))?;
+        let extensions = extensions.map_or(&[][..], |element| element.raw);
         let key = subject_key.spki();
         let parts = [
             version,
@@ -224,8 +228,10 @@ fn extensions(
             &asn1::tlv(asn1::OCTET_STRING, &[&id]),
         );
     }
-    let keyid = asn1::tlv(asn1::implicit(0), &[authority]);
-    add(AUTHORITY_KEY_ID, false, &asn1::sequence(&[&keyid]));
+    if spec.authority_key_id {
+        let keyid = asn1::tlv(asn1::implicit(0), &[authority]);
+        add(AUTHORITY_KEY_ID, false, &asn1::sequence(&[&keyid]));
+    }
     if let Some(path_length) = spec.ca {
         let ca = asn1::tlv(asn1::BOOLEAN, &[&[0xff]]);
         let length = path_length.map(|length| asn1::unsigned(&length.to_be_bytes()));

@@ -15,6 +15,7 @@ mod public_key;
 mod rng;
 mod rsa_key;
 pub mod signature;
+mod time;
 
 pub use certificate::{AltNames, BasicConstraints, Certificate};
 pub use chain::{Failure, Link, NoChain, Request, chains};
@@ -23,6 +24,7 @@ pub use inspect::{Content, inspect, open_key};
 pub use issue::{Spec, issue};
 pub use name::Attribute;
 pub use pem::Block;
-pub use private_key::{Form, KeyType, PrivateKey, generate};
+pub use pki_rsa as rsa_engine;
+pub use private_key::{Form, KeyType, PrivateKey, generate, rsa_from_primes};
 pub use public_key::{Curve, KeyFacts, PublicKey};
 pub use rng::SystemRng;

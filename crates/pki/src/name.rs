@@ -33,62 +33,80 @@ pub enum Attribute {
 }
 
 /// Text of a DER Name in the encoded order, `CN=a,O=b`; a multi-valued RDN is joined by `+`. Characters that could
-/// deceive on a terminal are escaped too. Errors: `Malformed`. Source: RFC 4514.
+/// deceive on a terminal are escaped too. Errors: `Malformed` where Go's parseName has one. Source: RFC 4514.
 pub(crate) fn text(der: &[u8]) -> Result<String, Error> {
     let mut text = String::new();
-    asn1::whole_sequence(der, |names| {
-        while !names.is_empty() {
-            let mut set = Reader::new(names.expect(asn1::SET)?.value);
-            let mut separator = if text.is_empty() { "" } else { "," };
-            while !set.is_empty() {
-                let mut attribute = set.sequence()?;
-                let oid = attribute.expect(asn1::OID)?.value;
-                let value = attribute.element()?;
-                attribute.end()?;
-                text.push_str(separator);
-                separator = "+";
-                let short = SHORT_NAMES.iter().find(|(known, _)| *known == oid);
-                match short {
-                    Some((_, name)) => text.push_str(name),
-                    None => text.push_str(&dotted(oid)),
-                }
-                text.push('=');
-                match string(value.tag, value.value) {
-                    Some(value) => escape(&mut text, &value),
-                    None => {
-                        text.push('#');
-                        push_hex(&mut text, value.raw);
-                    }
-                }
+    let mut names = Reader::new(der).sequence()?;
+    while !names.is_empty() {
+        let mut set = Reader::new(names.expect(asn1::SET)?.value);
+        let mut separator = if text.is_empty() { "" } else { "," };
+        while !set.is_empty() {
+            let mut attribute = set.sequence()?;
+            let oid = attribute.oid()?;
+            let value = attribute.element()?;
+            text.push_str(separator);
+            separator = "+";
+            let short = SHORT_NAMES.iter().find(|(known, _)| *known == oid);
+            match short {
+                Some((_, name)) => text.push_str(name),
+                None => text.push_str(&dotted(oid)),
             }
+            text.push('=');
+            let value = string(value.tag, value.value)
+                .ok_or_else(|| malformed("a name whose characters are not those of their type"))?;
+            escape(&mut text, &value);
         }
-        Ok(())
-    })?;
+    }
     Ok(text)
 }
 
 /// Characters of a directory string; `None` when it is of another type or not what its type allows.
+/// Source: Go's parseASN1String; it has no UniversalString.
 fn string(tag: u8, value: &[u8]) -> Option<String> {
+    let ascii = |allowed: fn(u8) -> bool| {
+        let fits = value.iter().all(|octet| allowed(*octet));
+        fits.then(|| value.iter().copied().map(char::from).collect())
+    };
     match tag {
-        // UTF8String, NumericString, PrintableString, IA5String.
-        0x0c | 0x12 | 0x13 | 0x16 => std::str::from_utf8(value).ok().map(str::to_owned),
-        // TeletexString, read as Latin-1 as Go and OpenSSL do.
-        0x14 => Some(value.iter().copied().map(char::from).collect()),
-        // BMPString.
-        0x1e => {
-            let units = value.chunks(2).map(|pair| match pair {
-                [high, low] => Some(u16::from_be_bytes([*high, *low])),
-                _ => None,
-            });
-            String::from_utf16(&units.collect::<Option<Vec<_>>>()?).ok()
-        }
-        // UniversalString.
-        0x1c => value
-            .chunks(4)
-            .map(|unit| char::from_u32(u32::from_be_bytes(unit.try_into().ok()?)))
-            .collect(),
+        asn1::UTF8_STRING => String::from_utf8(value.to_vec()).ok(),
+        NUMERIC_STRING => ascii(|octet| octet.is_ascii_digit() || octet == b' '),
+        PRINTABLE_STRING => ascii(is_printable),
+        IA5_STRING => ascii(|octet| octet.is_ascii()),
+        // Read as Latin-1, as Go, OpenSSL and BoringSSL do.
+        TELETEX_STRING => ascii(|_| true),
+        BMP_STRING => bmp(value),
         _ => None,
     }
+}
+
+const NUMERIC_STRING: u8 = 0x12;
+const PRINTABLE_STRING: u8 = 0x13;
+const TELETEX_STRING: u8 = 0x14;
+const IA5_STRING: u8 = 0x16;
+const BMP_STRING: u8 = 0x1e;
+
+/// X.680's set, and the `*` and `&` that Go allows because certificates hold them.
+fn is_printable(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(&octet)
+}
+
+/// UCS-2: no surrogates, no noncharacters; one terminating zero is dropped.
+fn bmp(value: &[u8]) -> Option<String> {
+    let value = value
+        .strip_suffix(&[0, 0])
+        .filter(|_| value.len() & 1 == 0)
+        .unwrap_or(value);
+    let (pairs, rest) = value.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs
+        .iter()
+        .map(|pair| match u16::from_be_bytes(*pair) {
+            0xfffe | 0xffff | 0xfdd0..=0xfdef => None,
+            unit => char::from_u32(u32::from(unit)),
+        })
+        .collect()
 }
 
 fn escape(text: &mut String, value: &str) {

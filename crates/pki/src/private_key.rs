@@ -98,21 +98,11 @@ enum Secret {
     Ed25519(Zeroizing<[u8; 32]>),
 }
 
-/// Makes a key and checks it by a signature and its verification. P-256 and P-384 keys take ring's own system
-/// randomness (ring accepts no other), the rest takes `rng`. Errors: `SelfCheckFailed`.
+/// Makes a key from `rng` and checks it by a signature and its verification. Errors: `SelfCheckFailed`.
 pub fn generate(key_type: KeyType, rng: &mut dyn CryptoRng) -> Result<PrivateKey, Error> {
     let key = match key_type {
         KeyType::Rsa(bits) => PrivateKey::from_pkcs1(&rsa_key::generate(bits, rng)?)?,
-        KeyType::Ec(Curve::P521) => PrivateKey::from_scalar(Curve::P521, &p521_scalar(rng))?,
-        KeyType::Ec(curve) => {
-            let algorithm = ring_signing(curve).ok_or_else(|| internal("ring lacks a curve"))?;
-            let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new())
-                .map_err(|_| internal("ring made no EC key"))?;
-            let mut document = Zeroizing::new(document.as_ref().to_vec());
-            let key = PrivateKey::from_pkcs8(&document)?;
-            document.fill(0);
-            key
-        }
+        KeyType::Ec(curve) => new_scalar(curve, rng)?,
         KeyType::Ed25519 => {
             let mut seed = Zeroizing::new([0; 32]);
             rng.fill_bytes(seed.as_mut_slice());
@@ -123,6 +113,21 @@ pub fn generate(key_type: KeyType, rng: &mut dyn CryptoRng) -> Result<PrivateKey
     Ok(key)
 }
 
+/// An RSA key of two primes that were searched apart, checked as `generate` checks its own. `None` when the two do not
+/// make a key together. Errors: `SelfCheckFailed`.
+pub fn rsa_from_primes(
+    p: &pki_rsa::Prime,
+    q: &pki_rsa::Prime,
+    rng: &mut dyn CryptoRng,
+) -> Result<Option<PrivateKey>, Error> {
+    let Some(der) = rsa_key::from_primes(p, q) else {
+        return Ok(None);
+    };
+    let key = PrivateKey::from_pkcs1(&der)?;
+    pairwise_check(&key, rng)?;
+    Ok(Some(key))
+}
+
 /// Signs and verifies one message. Source: FIPS 140-3 IG 10.3.A, the pair-wise consistency test.
 fn pairwise_check(key: &PrivateKey, rng: &mut dyn CryptoRng) -> Result<(), Error> {
     let message = b"pair-wise consistency";
@@ -131,16 +136,22 @@ fn pairwise_check(key: &PrivateKey, rng: &mut dyn CryptoRng) -> Result<(), Error
         .map_err(|_| Error::SelfCheckFailed("a new key does not verify its own signature".into()))
 }
 
-fn p521_scalar(rng: &mut dyn CryptoRng) -> Zeroizing<Vec<u8>> {
-    let mut scalar = Zeroizing::new(vec![0u8; Curve::P521.size()]);
-    loop {
+/// Draws until the number is a scalar. Source: FIPS 186-5 A.2.2, testing candidates. For P-256 and P-384 ring computes
+/// the public key once more when it signs, so two implementations agree on it.
+fn new_scalar(curve: Curve, rng: &mut dyn CryptoRng) -> Result<PrivateKey, Error> {
+    // A draw is refused with a chance of 2^-32 (P-256) or less: 64 refusals mean a broken `rng`.
+    for _ in 0..64 {
+        let mut scalar = Zeroizing::new(vec![0u8; curve.size()]);
         rng.fill_bytes(&mut scalar);
-        // The order has 521 bits: 1 in the top octet. A draw at or above the order, or 0, is drawn again (2^-260).
-        scalar[0] &= 1;
-        if p521::SecretKey::from_slice(&scalar).is_ok() {
-            return scalar;
+        if curve == Curve::P521 {
+            // The order has 521 bits: 1 in the top octet.
+            scalar[0] &= 1;
+        }
+        if let Ok(key) = PrivateKey::from_scalar(curve, &scalar) {
+            return Ok(key);
         }
     }
+    Err(internal("the random numbers are no scalars"))
 }
 
 fn ring_signing(curve: Curve) -> Option<&'static signature::EcdsaSigningAlgorithm> {

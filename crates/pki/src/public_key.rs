@@ -105,45 +105,66 @@ impl PublicKey {
     /// Reads a DER SubjectPublicKeyInfo. Errors: `Malformed`; `Unsupported` for an algorithm, a curve or a point form
     /// that is not known here. Source: RFC 5280 4.1.2.7, RFC 3279 2.3, RFC 5480, RFC 8410.
     pub fn from_spki(spki: &[u8]) -> Result<Self, Error> {
-        asn1::whole_sequence(spki, |reader| {
-            let mut algorithm = reader.sequence()?;
-            let oid = algorithm.expect(asn1::OID)?.value;
-            let bits = reader.bit_string()?;
-            match oid {
-                RSA_ENCRYPTION => {
-                    // RFC 3279 2.3.1: the parameters are NULL. Go refuses a key without them, so it is refused here.
-                    algorithm.expect(asn1::NULL)?;
-                    Self::from_pkcs1(bits)
-                }
-                EC_PUBLIC_KEY => {
-                    let curve = named_curve(&mut algorithm)?;
-                    Self::from_point(curve, bits)
-                }
-                ED25519 => {
-                    algorithm.end()?;
-                    let point = bits
-                        .try_into()
-                        .map_err(|_| malformed("an Ed25519 public key that is not 32 octets"))?;
-                    Ok(Self::Ed25519(point))
-                }
-                _ => Err(unsupported(format!(
-                    "a key of the algorithm {}, which is not RSA, EC or Ed25519",
-                    dotted(oid)
-                ))),
+        let mut reader = Reader::new(spki).sequence()?;
+        let mut algorithm = reader.sequence()?;
+        let oid = algorithm.algorithm()?;
+        let bits = asn1::right_aligned(reader.loose_bit_string()?);
+        match oid {
+            RSA_ENCRYPTION => {
+                // RFC 3279 2.3.1: the parameters are NULL. Go refuses a key without them, so it is refused here.
+                algorithm.expect(asn1::NULL)?;
+                Self::from_pkcs1(&bits)
             }
-        })
+            EC_PUBLIC_KEY => {
+                let curve = named_curve(&mut algorithm)?;
+                let key = Self::from_point(curve, &bits)?;
+                key.check_point()?;
+                Ok(key)
+            }
+            ED25519 => {
+                algorithm.end()?;
+                let point = bits
+                    .as_slice()
+                    .try_into()
+                    .map_err(|_| malformed("an Ed25519 public key that is not 32 octets"))?;
+                Ok(Self::Ed25519(point))
+            }
+            _ => Err(unsupported(format!(
+                "a key of the algorithm {}, which is not RSA, EC or Ed25519",
+                dotted(oid)
+            ))),
+        }
     }
 
     /// Reads a PKCS#1 RSAPublicKey. Source: RFC 8017 A.1.1.
     pub fn from_pkcs1(der: &[u8]) -> Result<Self, Error> {
-        asn1::whole_sequence(der, |reader| {
-            let modulus = reader.unsigned()?.to_vec();
-            let exponent = reader.unsigned()?.to_vec();
-            if modulus.is_empty() || exponent.is_empty() {
-                return Err(malformed("an RSA key with a modulus or exponent of zero"));
-            }
-            Ok(Self::Rsa { modulus, exponent })
-        })
+        let mut reader = Reader::new(der).sequence()?;
+        let modulus = reader.unsigned()?.to_vec();
+        let exponent = reader.unsigned()?.to_vec();
+        // Go reads the exponent into 63 bits.
+        if modulus.is_empty() || exponent.is_empty() || bit_length(&exponent) > 63 {
+            return Err(malformed(
+                "an RSA key with a modulus or exponent that cannot be",
+            ));
+        }
+        Ok(Self::Rsa { modulus, exponent })
+    }
+
+    /// Whether an EC key's point lies on its curve.
+    fn check_point(&self) -> Result<(), Error> {
+        let Self::Ec { curve, point } = self else {
+            return Ok(());
+        };
+        let on_curve = match curve {
+            Curve::P256 => p256::PublicKey::from_sec1_bytes(point).is_ok(),
+            Curve::P384 => p384::PublicKey::from_sec1_bytes(point).is_ok(),
+            Curve::P521 => p521::PublicKey::from_sec1_bytes(point).is_ok(),
+        };
+        if on_curve {
+            Ok(())
+        } else {
+            Err(malformed("an EC key whose point is not on its curve"))
+        }
     }
 
     pub(crate) fn from_point(curve: Curve, point: &[u8]) -> Result<Self, Error> {
@@ -236,7 +257,7 @@ impl KeyFacts {
 
     /// Facts of a key of which only the AlgorithmIdentifier's content is understood.
     pub(crate) fn of_algorithm(algorithm: &mut Reader<'_>) -> Result<Self, Error> {
-        let oid = algorithm.expect(asn1::OID)?.value;
+        let oid = algorithm.oid()?;
         let (algorithm, bits, curve) = if oid == EC_PUBLIC_KEY {
             let curve = algorithm.optional(asn1::OID)?.map(|oid| oid.value);
             let known = curve.and_then(Curve::from_oid);
@@ -265,7 +286,7 @@ pub(crate) fn named_curve(reader: &mut Reader<'_>) -> Result<Curve, Error> {
             "an EC key with explicit curve parameters: convert it to a named curve",
         ));
     }
-    let oid = reader.expect(asn1::OID)?.value;
+    let oid = reader.oid()?;
     Curve::from_oid(oid).ok_or_else(|| {
         unsupported(format!(
             "an EC key on the curve {}, which is not P-256, P-384 or P-521",

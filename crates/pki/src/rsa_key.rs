@@ -5,7 +5,7 @@ use crate::error::{Error, internal, malformed, unsupported};
 use crate::public_key::bit_length;
 use rand_core::CryptoRng;
 use ring::signature::RsaKeyPair;
-use rsa::traits::{PrivateKeyParts, PublicKeyParts};
+use rsa::traits::PrivateKeyParts;
 use rsa::{BoxedUint, PrivateKey, pkcs1v15::Pkcs1v15Sign};
 use zeroize::Zeroizing;
 
@@ -84,28 +84,37 @@ pub(crate) fn check(der: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
     }
 }
 
-/// A new key as DER RSAPrivateKey, exponent 65537.
+/// Randomness of this crate as the engine takes it.
+pub(crate) struct Source<'a>(pub(crate) &'a mut dyn CryptoRng);
+
+impl pki_rsa::Random for Source<'_> {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), pki_rsa::RsaError> {
+        self.0.fill_bytes(out);
+        Ok(())
+    }
+}
+
+/// A new key as DER RSAPrivateKey, exponent 65537, found on this thread. Source: FIPS 186-5, A.1.3.
 pub(crate) fn generate(bits: u32, rng: &mut dyn CryptoRng) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let size = usize::try_from(bits).map_err(|_| internal("an RSA size beyond this machine"))?;
-    let key = PrivateKey::new(rng, size).map_err(|_| internal("no RSA key was made"))?;
-    let integer = |number: Option<&BoxedUint>| {
-        let number = number.ok_or_else(|| internal("an RSA key without its CRT numbers"))?;
-        let octets = Zeroizing::new(number.to_be_bytes_trimmed_vartime().into_vec());
-        Ok::<_, Error>(asn1::unsigned(&octets))
-    };
-    let coefficient = key.crt_coefficient().map(Zeroizing::new);
-    let primes = key.primes();
-    Ok(asn1::sequence(&[
-        &asn1::unsigned(&[]),
-        &asn1::unsigned(&key.n_bytes()),
-        &asn1::unsigned(&key.e_bytes()),
-        &integer(Some(key.d()))?,
-        &integer(primes.first().map(AsRef::as_ref))?,
-        &integer(primes.get(1).map(AsRef::as_ref))?,
-        &integer(key.dp())?,
-        &integer(key.dq())?,
-        &integer(coefficient.as_deref())?,
-    ]))
+    let mut search =
+        pki_rsa::Search::new(bits, pki_rsa::LaneChoice::Auto).map_err(|error| engine(&error))?;
+    loop {
+        let step = search.step(&mut Source(rng));
+        if let Some(pair) = step.map_err(|error| engine(&error))? {
+            return Ok(pair.to_pkcs1_der());
+        }
+    }
+}
+
+/// A key of two primes, as DER RSAPrivateKey. `None` when FIPS 186-5, A.1.3 does not allow these two together (about
+/// once in 2^99): then one of them has to be searched again.
+pub(crate) fn from_primes(p: &pki_rsa::Prime, q: &pki_rsa::Prime) -> Option<Zeroizing<Vec<u8>>> {
+    let pair = pki_rsa::KeyPair::from_primes(p, q).ok()?;
+    Some(pair.to_pkcs1_der())
+}
+
+fn engine(error: &pki_rsa::RsaError) -> Error {
+    Error::Internal(format!("the search for an RSA key failed: {error}"))
 }
 
 /// PKCS#1 v1.5 with SHA-256. ring signs with the keys that it accepts (2048 to 4096 bits, e of 65537 or more), the

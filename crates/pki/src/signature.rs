@@ -38,7 +38,7 @@ pub enum Refusal {
     Unknown,
 }
 
-const OIDS: [(&[u8], &str, Option<Algorithm>); 13] = {
+const OIDS: [(&[u8], &str, Option<Algorithm>); 14] = {
     use Hash::{Sha1, Sha256, Sha384, Sha512};
     [
         (
@@ -94,6 +94,12 @@ const OIDS: [(&[u8], &str, Option<Algorithm>); 13] = {
         ),
         (b"\x2b\x65\x70", "ed25519", Some(Algorithm::Ed25519)),
         (b"\x2b\x65\x71", "ed448", None),
+        // The OIW's OID for the same algorithm; Go knows it too. It comes last: `identifier` takes the first.
+        (
+            b"\x2b\x0e\x03\x02\x1d",
+            "sha1WithRSA",
+            Some(Algorithm::RsaPkcs1(Sha1)),
+        ),
     ]
 };
 
@@ -102,7 +108,7 @@ const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";
 
 /// The name of a certificate's signature algorithm: OpenSSL's, or a dotted OID. `identifier` is the DER AlgorithmIdentifier.
 pub(crate) fn name(identifier: &[u8]) -> Result<String, Error> {
-    let oid = Reader::new(identifier).sequence()?.expect(asn1::OID)?.value;
+    let oid = Reader::new(identifier).sequence()?.algorithm()?;
     Ok(OIDS.iter().find(|(known, _, _)| *known == oid).map_or_else(
         || crate::public_key::dotted(oid),
         |(_, name, _)| (*name).to_owned(),
@@ -162,10 +168,10 @@ fn pss_hash(reader: &mut Reader<'_>) -> Result<Option<Hash>, Error> {
         // The defaults are SHA-1 and a salt of 20 octets.
         return Ok(None);
     };
-    if let Some(mut trailer) = inner(3)? {
-        if trailer.unsigned()? != [1] {
-            return Ok(None);
-        }
+    if let Some(mut trailer) = inner(3)?
+        && trailer.unsigned()? != [1]
+    {
+        return Ok(None);
     }
     let hash = hash_of(&mut hash)?;
     let mut mask = mask.sequence()?;

@@ -138,6 +138,9 @@ pub(crate) fn certificate(certificate: &Certificate) -> String {
         json.raw("subjectAltNames", &inner.close('}'));
     }
     json.text("signatureAlgorithm", &certificate.signature_algorithm);
+    if let Some(why) = &certificate.refusal {
+        json.text("refusal", why);
+    }
     json.close('}')
 }
 

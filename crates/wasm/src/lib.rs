@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod json;
+pub mod primes;
 
 use js_sys::Uint8Array;
 use pki::{Attribute, Certificate, Form, KeyType, PrivateKey, Request, Spec, SystemRng};
@@ -149,12 +150,11 @@ pub struct Blank(Spec);
 impl Blank {
     /// A certificate without names and extensions.
     #[wasm_bindgen(constructor)]
-    pub fn new(serial: Vec<u8>, not_before: f64, not_after: f64, subject_key_id: bool) -> Self {
+    pub fn new(serial: Vec<u8>, not_before: f64, not_after: f64) -> Self {
         Self(Spec {
             serial,
             not_before: seconds(not_before),
             not_after: seconds(not_after),
-            subject_key_id,
             ..Spec::default()
         })
     }
@@ -172,6 +172,13 @@ impl Blank {
         };
         self.0.subject.push((attribute, value));
         Ok(())
+    }
+
+    /// Sets whether the two key identifiers are written.
+    #[wasm_bindgen(js_name = keyIds)]
+    pub fn key_ids(&mut self, subject: bool, authority: bool) {
+        self.0.subject_key_id = subject;
+        self.0.authority_key_id = authority;
     }
 
     /// Makes it a CA.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createCore } from '@k3s-pki/core';
+import { createCore, type Lanes } from '@k3s-pki/core';
 import type { Context } from './context.ts';
 import { exitCode } from './failure.ts';
 import { run } from './run.ts';
@@ -29,7 +29,7 @@ export async function main(programName: string, argv: readonly string[]): Promis
     cwd: process.cwd(),
     clock: Date.now,
     random: (bytes) => randomBytes(bytes),
-    core: () => (core ??= createCore()),
+    core: () => (core ??= createCore({ lanes: lanesOf(process.env) })),
     signal: interruption.signal,
   };
   try {
@@ -39,4 +39,9 @@ export async function main(programName: string, argv: readonly string[]): Promis
     process.off('SIGTERM', interrupt);
     if (core !== undefined) await (await core).close();
   }
+}
+
+/** `K3S_PKI_LANES` forces one arithmetic, for tests and doubts; the core checks the word. */
+function lanesOf(env: NodeJS.ProcessEnv): Lanes {
+  return (env.K3S_PKI_LANES || 'auto') as Lanes;
 }

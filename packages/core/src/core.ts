@@ -11,8 +11,9 @@ import type {
   ChainRequest,
   ChainResult,
   Core,
-  KeyProgress,
+  GenerateOptions,
   KeyType,
+  Lanes,
   PemBlock,
   PrivateKey,
 } from './types.ts';
@@ -21,16 +22,18 @@ export { CoreError } from './errors.ts';
 export type * from './types.ts';
 
 /** Loads the core. Throws CoreError `internal` when its file is missing or this Node cannot run it. */
-export async function createCore(): Promise<Core> {
-  return new WasmCore(await load());
+export async function createCore(options: { readonly lanes?: Lanes } = {}): Promise<Core> {
+  return new WasmCore(await load(), options.lanes ?? 'auto');
 }
 
 class WasmCore implements Core {
   readonly #module: WebAssembly.Module;
+  readonly #lanes: Lanes;
   readonly #runs = new Set<KeyRun>();
 
-  constructor(module: WebAssembly.Module) {
+  constructor(module: WebAssembly.Module, lanes: Lanes) {
     this.#module = module;
+    this.#lanes = lanes;
   }
 
   inspect(file: Uint8Array): PemBlock[] {
@@ -73,23 +76,33 @@ class WasmCore implements Core {
     return new CorePrivateKey(call(() => wasm.openKey(pem, passphrase)));
   }
 
+<<<<<<< HEAD
   async generateKeys(
     types: readonly KeyType[],
     options: { signal?: AbortSignal; onProgress?: KeyProgress; workers?: number } = {},
   ): Promise<PrivateKey[]> {
     const { signal, onProgress, workers = availableParallelism() } = options;
+=======
+  async generateKeys(types: readonly KeyType[], options: GenerateOptions = ): Promise<PrivateKey[]> {
+    const { signal, onProgress, workers } = options;
+>>>>>>> main
     for (const type of types) {
       call(() => wasm.checkKeyType(type));
     }
     const keys: (PrivateKey | undefined)[] = types.map(() => undefined);
     let done = 0;
-    const keep = ({ place, type }: KeyJob, key: PrivateKey): void => {
+    let tests = 0;
+    const tell = (): void => onProgress?.({ done, total: types.length, tests });
+    const keep = (place: number, key: PrivateKey): void => {
       keys[place] = key;
       done += 1;
-      onProgress?.({ done, total: types.length, type });
+      tell();
     };
-    const jobs = types.map((type, place): KeyJob => ({ place, type }));
-    const long = jobs.filter(({ type }) => type.startsWith('rsa:'));
+    const jobs = types.map((type, place) => ({ place, type }));
+    const long = jobs.flatMap(({ place, type }): KeyJob[] => {
+      const [algorithm, size] = type.split(':');
+      return algorithm === 'rsa' ? [{ place, bits: Number(size) }] : [];
+    });
     const short = jobs.filter(({ type }) => !type.startsWith('rsa:'));
     const aborted = (): CoreError =>
       new CoreError('aborted', 'the key generation was stopped', { cause: signal?.reason });
@@ -100,7 +113,21 @@ class WasmCore implements Core {
         throw aborted();
       }
       if (long.length > 0) {
+<<<<<<< HEAD
         run = runKeyWorkers(this.#module, long, workers, (job, pem) => keep(job, this.openKey(pem)));
+=======
+        const start = { module: this.#module, lanes: this.#lanes };
+        const take = (job: KeyJob, p: Uint8Array, q: Uint8Array): boolean => {
+          const key = call(() => wasm.rsaKeyFromPrimes(p, q));
+          if (key !== undefined) keep(job.place, new CorePrivateKey(key));
+          return key !== undefined;
+        };
+        const count = (total: number): void => {
+          tests = total;
+          tell();
+        };
+        run = runKeyWorkers(start, long, take, count, workers);
+>>>>>>> main
         this.#runs.add(run);
         // Awaited below; without a handler here a worker's early death would end the process.
         run.finished.catch(() => {});
@@ -112,7 +139,7 @@ class WasmCore implements Core {
         if (signal?.aborted) {
           throw aborted();
         }
-        keep(job, new CorePrivateKey(call(() => wasm.generateKey(job.type))));
+        keep(job.place, new CorePrivateKey(call(() => wasm.generateKey(job.type))));
       }
       await run?.finished;
       return keys.filter((key) => key !== undefined);
@@ -131,9 +158,10 @@ class WasmCore implements Core {
   }
 
   issue(spec: CertificateSpec, subjectKey: PrivateKey, issuerKey: PrivateKey, issuer?: Certificate): Certificate {
-    const blank = new wasm.Blank(octets(spec.serial), spec.notBefore, spec.notAfter, spec.subjectKeyId ?? true);
+    const blank = new wasm.Blank(octets(spec.serial), seconds(spec.notBefore), seconds(spec.notAfter));
     try {
       return call(() => {
+        blank.keyIds(spec.subjectKeyId ?? true, spec.authorityKeyId ?? true);
         for (const [attribute, value] of spec.subject) {
           blank.subject(attribute, value);
         }
@@ -150,9 +178,8 @@ class WasmCore implements Core {
     }
   }
 
-  toPem(certificate: Certificate): string {
+  toPem(certificate: Certificate): string 
     return call(() => wasm.certificatePem(certificate.der));
-  }
 
   async close(): Promise<void> {
     const runs = [...this.#runs];
@@ -174,6 +201,13 @@ function certificate(plain: Plain<Certificate>): Certificate {
   // A copy of its own: a small Buffer lies in a pool that others share.
   const der = new Uint8Array(Buffer.from(plain.der, 'base64'));
   return Object.freeze({ ...plain, der });
+}
+
+function seconds(time: number): number {
+  if (!Number.isSafeInteger(time)) {
+    throw new CoreError('malformed', 'a time that is not whole seconds');
+  }
+  return time;
 }
 
 function octets(hex: string): Uint8Array {

@@ -1,17 +1,24 @@
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from './assets.ts';
 import { CoreError } from './errors.ts';
-import type { CoreErrorCode, KeyType } from './types.ts';
+import type { CoreErrorCode, Lanes } from './types.ts';
 
-/** What a worker answers: PEM bytes in a buffer of their own, or a failure. */
+/** What a worker starts with. */
+export interface WorkerStart {
+  readonly module: WebAssembly.Module;
+  readonly lanes: Lanes;
+}
+
+/** What a worker answers to the size of a key: a prime for it in a buffer of its own, or a failure. */
 export type WorkerReply =
-  | { readonly pem: Uint8Array<ArrayBuffer> }
+  | { readonly prime: Uint8Array<ArrayBuffer> }
+  | { readonly tests: number }
   | { readonly code: CoreErrorCode; readonly message: string };
 
 /** One RSA key to be made; `place` is its index in the caller's list. */
 export interface KeyJob {
   readonly place: number;
-  readonly type: KeyType;
+  readonly bits: number;
 }
 
 /** A run of workers over one list of jobs. */
@@ -22,19 +29,48 @@ export interface KeyRun {
   stop(reason: CoreError): void;
 }
 
+<<<<<<< HEAD
 /** Makes the keys of `jobs`, the longest first, in at most `most` workers. `take` gets the PEM bytes of a
  *  key and overwrites them; what it throws ends the run. */
+=======
+interface Half {
+  readonly job: KeyJob;
+  readonly primes: Uint8Array[];
+  /** Workers that search a prime for it now. */
+  searchers: number;
+  made: boolean;
+}
+
+/**
+ * Makes the keys of `jobs`, the longest first, in at most `count` workers. The unit of work is a prime, so that workers
+ * share a key. Searches have no memory, so a worker without work of its own joins the search that has the fewest
+ * workers, and the first prime wins. `take` gets the two primes of a key, which are overwritten after it, and answers
+ * whether they make one; when not, one more prime is searched. What it throws ends the run. `tell` gets the number of
+ * candidates tested so far, a few times a second.
+ */
+>>>>>>> main
 export function runKeyWorkers(
-  module: WebAssembly.Module,
+  start: WorkerStart,
   jobs: readonly KeyJob[],
+<<<<<<< HEAD
   most: number,
   take: (job: KeyJob, pem: Uint8Array) => void,
 ): KeyRun {
   const queue = [...jobs].sort((a, b) => bits(b.type) - bits(a.type));
   const count = Math.min(most, queue.length);
+=======
+  take: (job: KeyJob, p: Uint8Array, q: Uint8Array) => boolean,
+  tell: (tests: number) => void,
+  count: number = availableParallelism(),
+  program: URL = workerUrl,
+): KeyRun {
+  const halves = jobs
+    .map((job): Half => ({ job, primes: [], searchers: 0, made: false }))
+    .sort((a, b) => b.job.bits - a.job.bits);
+>>>>>>> main
   const workers: Worker[] = [];
+  const tests = new Map<Worker, number>();
   const { promise: finished, resolve, reject } = Promise.withResolvers<void>();
-  let left = jobs.length;
 
   const end = (reason?: unknown): void => {
     for (const worker of workers.splice(0)) {
@@ -43,43 +79,55 @@ export function runKeyWorkers(
       worker.on('error', () => {});
       void worker.terminate();
     }
-    if (reason === undefined) {
-      resolve();
-    } else {
-      reject(reason);
-    }
+    for (const { primes } of halves) wipe(primes.splice(0));
+    if (reason === undefined) resolve();
+    else reject(reason);
   };
 
-  const start = (): void => {
-    const worker = new Worker(workerUrl, { workerData: module, stdin: false });
+  /** A key that lacks a searcher for one of its primes, the longest first; else the one with the fewest searchers. */
+  const choose = (): Half | undefined => {
+    const open = halves.filter(({ made }) => !made);
+    const lacking = open.find(({ primes, searchers }) => primes.length + searchers < 2);
+    return lacking ?? open.sort((a, b) => a.searchers - b.searchers)[0];
+  };
+
+  const keep = (half: Half, prime: Uint8Array): void => {
+    half.primes.push(prime);
+    const [p, q] = half.primes;
+    if (!half.made && p !== undefined && q !== undefined) half.made = take(half.job, p, q);
+    if (half.made) wipe(half.primes.splice(0));
+    else wipe(half.primes.splice(1));
+  };
+
+  const employ = (): void => {
+    const worker = new Worker(program, { workerData: start });
     workers.push(worker);
-    let job = queue.shift();
+    let half: Half | undefined;
     const next = (): void => {
-      if (job !== undefined) {
-        worker.postMessage(job.type);
-      }
+      half = choose();
+      if (half === undefined) return;
+      half.searchers += 1;
+      worker.postMessage(half.job.bits);
     };
     worker.on('message', (reply: WorkerReply) => {
+      if ('tests' in reply) {
+        tests.set(worker, reply.tests);
+        tell([...tests.values()].reduce((sum, each) => sum + each, 0));
+        return;
+      }
       if ('code' in reply) {
         end(new CoreError(reply.code, reply.message));
         return;
       }
       try {
-        if (job !== undefined) {
-          take(job, reply.pem);
+        if (half !== undefined) {
+          half.searchers -= 1;
+          keep(half, reply.prime);
         }
+        if (halves.every(({ made }) => made)) end();
+        else next();
       } catch (thrown) {
         end(thrown);
-        return;
-      } finally {
-        reply.pem.fill(0);
-      }
-      left -= 1;
-      job = queue.shift();
-      if (left === 0) {
-        end();
-      } else {
-        next();
       }
     });
     worker.on('error', (cause) => end(new CoreError('internal', 'a key worker failed', { cause })));
@@ -87,12 +135,10 @@ export function runKeyWorkers(
     next();
   };
 
-  for (let index = 0; index < count; index += 1) {
-    start();
-  }
+  for (let index = Math.min(count, 2 * jobs.length); index > 0; index -= 1) employ();
   return { finished, stop: end };
 }
 
-function bits(type: KeyType): number {
-  return Number(type.split(':')[1] ?? 0);
+function wipe(primes: readonly Uint8Array[]): void {
+  for (const prime of primes) prime.fill(0);
 }

@@ -41,6 +41,9 @@ export interface Certificate {
   readonly subjectAltNames?: { readonly dns: readonly string[]; readonly ip: readonly string[] };
   /** `sha256WithRSAEncryption`, `ecdsa-with-SHA384`, `ed25519`, ... or a dotted OID. */
   readonly signatureAlgorithm: string;
+  /** Why Go's crypto/x509, and so K3s, refuses to read a certificate that can still be described here: its key lies
+   *  on a curve that Go does not know. Absent when Go reads it. */
+  readonly refusal?: string;
 }
 
 /** The encodings of a private key that the core reads and writes. */
@@ -81,6 +84,8 @@ export interface CertificateSpec {
   readonly subjectAltNames?: { readonly dns: readonly string[]; readonly ip: readonly string[] };
   /** Leaves of K3s carry none. Default true. */
   readonly subjectKeyId?: boolean;
+  /** The self-signed CAs that K3s makes itself carry none. Default true. */
+  readonly authorityKeyId?: boolean;
 }
 
 /** Why a chain was not found, in the words of the caller's choice; the code is stable. */
@@ -118,8 +123,19 @@ export interface PrivateKey {
   wipe(): void;
 }
 
-/** What a key generation reports while it searches; `done` of `total` keys are finished. */
-export type KeyProgress = (state: { readonly done: number; readonly total: number; readonly type: KeyType }) => void;
+/** Which arithmetic searches primes: `auto` proves at load what this CPU has. Results do not depend on it. */
+export type Lanes = 'auto' | 'fma' | 'simd' | 'scalar';
+
+/** What a key generation reports while it searches: `done` of `total` keys are finished, `tests` candidates for
+ *  primes were tested. */
+export type KeyProgress = (state: { readonly done: number; readonly total: number; readonly tests: number }) => void;
+
+export interface GenerateOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: KeyProgress;
+  /** Worker threads for RSA keys. Default: one a processor. */
+  readonly workers?: number;
+}
 
 /** Closed set of failures of the core. */
 export type CoreErrorCode =
@@ -142,12 +158,17 @@ export interface Core {
   chains(request: ChainRequest): ChainResult;
   /** Opens the private key in PEM bytes that hold exactly one key block. Throws CoreError. */
   openKey(pem: Uint8Array, passphrase?: Uint8Array): PrivateKey;
+<<<<<<< HEAD
   /** Makes keys, in the order of `types`, RSA ones in worker threads, at most `workers` of them (one a processor
    *  unless given). Rejects with `aborted` on `signal`. */
   generateKeys(
     types: readonly KeyType[],
     options?: { signal?: AbortSignal; onProgress?: KeyProgress; workers?: number },
   ): Promise<PrivateKey[]>;
+=======
+  /** Makes keys, in the order of `types`, RSA ones in worker threads. Rejects with `aborted` on `signal`. */
+  generateKeys(types: readonly KeyType[], options?: GenerateOptions): Promise<PrivateKey[]>;
+>>>>>>> main
   /** Signs a certificate. `issuer` is absent for a self-signed one (then `issuerKey` is `subjectKey`).
    *  The result was parsed again and its signature verified with the issuer's public key. Throws CoreError. */
   issue(spec: CertificateSpec, subjectKey: PrivateKey, issuerKey: PrivateKey, issuer?: Certificate): Certificate;

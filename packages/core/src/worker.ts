@@ -1,25 +1,36 @@
-/** A key worker: gets the compiled module, then makes one key per message. */
+/** A key worker: gets the compiled module, then searches one prime per message, which is the size of its key. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { call, start, wasm } from './engine.ts';
 import { type CoreError, coreError } from './errors.ts';
-import type { WorkerReply } from './key-workers.ts';
-import type { KeyType } from './types.ts';
+import type { WorkerReply, WorkerStart } from './key-workers.ts';
 
-start(workerData as WebAssembly.Module);
+const { module, lanes } = workerData as WorkerStart;
+start(module);
 
-parentPort?.on('message', (type: KeyType) => {
+const searches = new Map<number, wasm.RsaPrimeSearch>();
+/** Milliseconds between two reports of how many candidates were tested. */
+const interval = 200;
+let told = performance.now();
+
+parentPort?.on('message', (bits: number) => {
   try {
-    const key = call(() => wasm.generateKey(type));
-    let pem: Uint8Array<ArrayBuffer>;
-    try {
-      pem = call(() => key.pem()) as Uint8Array<ArrayBuffer>;
-    } finally {
-      key.free();
-    }
-    // The buffer is moved, not copied: nothing of the key stays on this side.
-    parentPort?.postMessage({ pem } satisfies WorkerReply, [pem.buffer]);
+    const search = searches.get(bits) ?? call(() => new wasm.RsaPrimeSearch(bits, lanes));
+    searches.set(bits, search);
+    let prime: Uint8Array<ArrayBuffer> | undefined;
+    do {
+      prime = call(() => search.step()) as Uint8Array<ArrayBuffer> | undefined;
+      if (performance.now() - told > interval) report();
+    } while (prime === undefined);
+    // The buffer is moved, not copied: nothing of the prime stays on this side.
+    parentPort?.postMessage({ prime } satisfies WorkerReply, [prime.buffer]);
   } catch (thrown) {
     const { code, message }: CoreError = coreError(thrown);
     parentPort?.postMessage({ code, message } satisfies WorkerReply);
   }
 });
+
+function report(): void {
+  told = performance.now();
+  const tests = [...searches.values()].reduce((sum, search) => sum + search.tests(), 0);
+  parentPort?.postMessage({ tests } satisfies WorkerReply);
+}

@@ -20,9 +20,13 @@ export class Blank {
      */
     issue(subject: Key, issuer_key: Key, issuer?: Uint8Array | number[] | null): string;
     /**
+     * Sets whether the two key identifiers are written.
+     */
+    keyIds(subject: boolean, authority: boolean): void;
+    /**
      * A certificate without names and extensions.
      */
-    constructor(serial: Uint8Array | number[], not_before: number, not_after: number, subject_key_id: boolean);
+    constructor(serial: Uint8Array | number[], not_before: number, not_after: number);
     /**
      * Adds an attribute, `CN` or `O`.
      */
@@ -75,6 +79,27 @@ export class Pool {
 }
 
 /**
+ * A search for primes of one size.
+ */
+export class RsaPrimeSearch {
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * For keys of `key_bits` bits. `lanes`: `auto`, `fma`, `simd` or `scalar`.
+     */
+    constructor(key_bits: number, lanes: string);
+    /**
+     * One bounded step; big-endian bytes once a prime is found, and the next step begins another search. Called in a
+     * loop: V8 replaces a function by its faster tier only between two calls.
+     */
+    step(): Uint8Array | undefined;
+    /**
+     * Candidates tested so far.
+     */
+    tests(): number;
+}
+
+/**
  * PEM of a certificate's DER.
  */
 export function certificatePem(der: Uint8Array | number[]): string;
@@ -100,6 +125,11 @@ export function inspect(file: Uint8Array | number[]): string;
 export function openKey(pem: Uint8Array | number[], passphrase?: Uint8Array | number[] | null): Key;
 
 /**
+ * The key of two primes; `undefined` when they do not make one together.
+ */
+export function rsaKeyFromPrimes(p: Uint8Array | number[], q: Uint8Array | number[]): Key | undefined;
+
+/**
  * Whether `issuer`'s key made the signature of `certificate`; both in DER.
  */
 export function signatureHolds(certificate: Uint8Array | number[], issuer: Uint8Array | number[]): boolean;
@@ -111,10 +141,12 @@ export interface InitOutput {
     readonly __wbg_blank_free: (a: number, b: number) => void;
     readonly __wbg_key_free: (a: number, b: number) => void;
     readonly __wbg_pool_free: (a: number, b: number) => void;
+    readonly __wbg_rsaprimesearch_free: (a: number, b: number) => void;
     readonly blank_altNames: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly blank_ca: (a: number, b: number) => void;
     readonly blank_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number, number];
-    readonly blank_new: (a: number, b: number, c: number, d: number, e: number) => number;
+    readonly blank_keyIds: (a: number, b: number, c: number) => void;
+    readonly blank_new: (a: number, b: number, c: number, d: number) => number;
     readonly blank_subject: (a: number, b: number, c: number, d: number, e: number) => [number, number];
     readonly blank_usages: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly certificatePem: (a: number, b: number) => [number, number];
@@ -128,6 +160,10 @@ export interface InitOutput {
     readonly pool_intermediate: (a: number, b: number, c: number) => [number, number];
     readonly pool_new: () => number;
     readonly pool_root: (a: number, b: number, c: number) => [number, number];
+    readonly rsaKeyFromPrimes: (a: number, b: number, c: number, d: number) => [number, number, number];
+    readonly rsaprimesearch_new: (a: number, b: number, c: number) => [number, number, number];
+    readonly rsaprimesearch_step: (a: number) => [number, number, number];
+    readonly rsaprimesearch_tests: (a: number) => number;
     readonly signatureHolds: (a: number, b: number, c: number, d: number) => number;
     readonly ring_core_0_17_14__bn_mul_mont: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
     readonly __wbindgen_malloc: (a: number, b: number) => number;

@@ -70,19 +70,25 @@ export class Blank {
         }
     }
     /**
+     * Sets whether the two key identifiers are written.
+     * @param {boolean} subject
+     * @param {boolean} authority
+     */
+    keyIds(subject, authority) {
+        wasm.blank_keyIds(this.__wbg_ptr, subject, authority);
+    }
+    /**
      * A certificate without names and extensions.
      * @param {Uint8Array | number[]} serial
      * @param {number} not_before
      * @param {number} not_after
-     * @param {boolean} subject_key_id
      */
-    constructor(serial, not_before, not_after, subject_key_id) {
+    constructor(serial, not_before, not_after) {
         const val2 = +not_before;
         const val3 = +not_after;
-        const val4 = +subject_key_id;
         const ptr0 = passArray8ToWasm0(serial, wasm.__wbindgen_malloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.blank_new(ptr0, len0, val2, val3, val4);
+        const ret = wasm.blank_new(ptr0, len0, val2, val3);
         this.__wbg_ptr = ret;
         BlankFinalization.register(this, this.__wbg_ptr, this);
         return this;
@@ -272,6 +278,60 @@ export class Pool {
 if (Symbol.dispose) Pool.prototype[Symbol.dispose] = Pool.prototype.free;
 
 /**
+ * A search for primes of one size.
+ */
+export class RsaPrimeSearch {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        RsaPrimeSearchFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_rsaprimesearch_free(ptr, 0);
+    }
+    /**
+     * For keys of `key_bits` bits. `lanes`: `auto`, `fma`, `simd` or `scalar`.
+     * @param {number} key_bits
+     * @param {string} lanes
+     */
+    constructor(key_bits, lanes) {
+        const val2 = +key_bits;
+        const ptr0 = passStringToWasm0(lanes, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.rsaprimesearch_new(val2, ptr0, len0);
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        this.__wbg_ptr = ret[0];
+        RsaPrimeSearchFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+    /**
+     * One bounded step; big-endian bytes once a prime is found, and the next step begins another search. Called in a
+     * loop: V8 replaces a function by its faster tier only between two calls.
+     * @returns {Uint8Array | undefined}
+     */
+    step() {
+        const ret = wasm.rsaprimesearch_step(this.__wbg_ptr);
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        return takeFromExternrefTable0(ret[0]);
+    }
+    /**
+     * Candidates tested so far.
+     * @returns {number}
+     */
+    tests() {
+        const ret = wasm.rsaprimesearch_tests(this.__wbg_ptr);
+        return ret;
+    }
+}
+if (Symbol.dispose) RsaPrimeSearch.prototype[Symbol.dispose] = RsaPrimeSearch.prototype.free;
+
+/**
  * PEM of a certificate's DER.
  * @param {Uint8Array | number[]} der
  * @returns {string}
@@ -362,6 +422,31 @@ export function openKey(pem, passphrase) {
         throw takeFromExternrefTable0(ret[1]);
     }
     return Key.__wrap(ret[0]);
+}
+
+/**
+ * The key of two primes; `undefined` when they do not make one together.
+ * @param {Uint8Array | number[]} p
+ * @param {Uint8Array | number[]} q
+ * @returns {Key | undefined}
+ */
+export function rsaKeyFromPrimes(p, q) {
+    let ptr0, len0, ptr1, len1;
+    try {
+        ptr0 = passArray8ToWasm0(p, wasm.__wbindgen_malloc);
+        len0 = WASM_VECTOR_LEN;
+        ptr1 = passArray8ToWasm0(q, wasm.__wbindgen_malloc);
+        len1 = WASM_VECTOR_LEN;
+    } catch (e) {
+        if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+        if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+        throw e;
+    }
+    const ret = wasm.rsaKeyFromPrimes(ptr0, len0, ptr1, len1);
+    if (ret[2]) {
+        throw takeFromExternrefTable0(ret[1]);
+    }
+    return ret[0] === 0 ? undefined : Key.__wrap(ret[0]);
 }
 
 /**
@@ -523,6 +608,9 @@ const KeyFinalization = (typeof FinalizationRegistry === 'undefined')
 const PoolFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_pool_free(ptr, 1));
+const RsaPrimeSearchFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_rsaprimesearch_free(ptr, 1));
 
 function addToExternrefTable0(obj) {
     const idx = wasm.__externref_table_alloc();

@@ -30,6 +30,8 @@ export type FindingCode =
   | 'not-a-ca'
   | 'expired'
   | 'not-yet-valid'
+  | 'no-cert-sign'
+  | 'stray-block'
   | 'usage-without-server-auth'
   | 'usage-without-client-auth'
   | 'chain'
@@ -112,6 +114,23 @@ function judgeCa(ca: CaName, files: FileSet, chains: Core['chains'], at: number)
       finding(file, 'hangs', 'not-yet-valid', 'the CA is not valid yet: nothing that it signs is accepted'),
     );
   }
+  if (first.keyUsage !== undefined && !first.keyUsage.includes('keyCertSign')) {
+    findings.push(
+      finding(file, 'hangs', 'no-cert-sign', 'the key usage lacks keyCertSign: nothing that it signs is accepted'),
+    );
+  }
+  // Source: etcd `client/pkg/tlsutil`, NewCertPool: every PEM block is parsed as a certificate.
+  const stray = ca.startsWith('etcd/') ? bundle.blocks.find((block) => block.kind !== 'certificate') : undefined;
+  if (stray !== undefined) {
+    findings.push(
+      finding(
+        file,
+        'fatal',
+        'stray-block',
+        `line ${stray.line}: a ${stray.label} block, and etcd reads every block as a certificate`,
+      ),
+    );
+  }
   findings.push(...judgeUsage(file, first));
   if (rest.length > 0) findings.push(...judgeChain(file, certificates, chains, at));
   return findings;
@@ -164,9 +183,9 @@ function judgeUsage(file: string, first: Certificate): Finding[] {
     return [
       finding(
         file,
-        'odd',
+        'hangs',
         'usage-without-client-auth',
-        'the extended key usage lacks clientAuth: its clients are refused',
+        'the extended key usage lacks clientAuth: the client certificates that it signs are refused',
       ),
     ];
   }

@@ -520,7 +520,8 @@ function warnOfOutlivedIssuers(
   const warned = new Set<string>();
   for (const certificate of certificates) {
     const issuer = lifetime(certificate.issuer);
-    if (issuer === undefined || issuer.notAfter >= certificate.notAfter || warned.has(issuer.file)) continue;
+    // Less than a day is no more than the time between two runs.
+    if (issuer === undefined || issuer.notAfter + 86_400 > certificate.notAfter || warned.has(issuer.file)) continue;
     warned.add(issuer.file);
     problems.warn('outlived-issuer', issuer.file, {
       subject: issuer.subject,

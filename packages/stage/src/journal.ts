@@ -65,23 +65,23 @@ function copyOld(from: string, to: string): void {
   const file = readRegular(from);
   if (file === undefined) throw changed(from);
   const { content, stats } = file;
-  writeExclusive(to, content, stats.mode & 0o7777, process.geteuid?.() === 0 ? stats : undefined, () => {});
+  const owner = process.geteuid?.() === 0 ? stats : undefined;
+  writeExclusive({ path: to, content, mode: stats.mode & 0o7777, owner }, () => {});
   attempt(to, () => fs.lutimesSync(to, stats.atimeMs / 1000, stats.mtimeMs / 1000));
 }
 
 /** Makes the journal durable. From here on a run that stops is finished or undone by the next one. */
 export function open(work: Workspace, journal: Journal, pass: Hold): void {
   const temporary = join(work.folder, 'journal.tmp');
-  writeExclusive(temporary, Buffer.from(`${JSON.stringify(journal)}\n`), 0o600, undefined, (step) =>
-    pass(`journal:${step}`),
-  );
+  const content = Buffer.from(`${JSON.stringify(journal)}\n`);
+  writeExclusive({ path: temporary, content, mode: 0o600, owner: undefined }, (step) => pass(`journal:${step}`));
   // Before the journal's name: its folder's own entry, else a power cut could keep the renames and lose the journal.
   syncDirectory(work.base);
   pass('journal:base');
   attempt(temporary, () => fs.renameSync(temporary, journalFile(work, 'commit')));
   pass('journal:rename');
   syncDirectory(work.folder);
-  pass('journal:sync');
+  pass('journal:folder');
 }
 
 /** One rename; needs no space, so that a full disk can't keep a commit from being undone. */
@@ -137,11 +137,9 @@ function finish(work: Workspace, journal: Journal, milliseconds: number, pass: H
     const [from, to] = [newFile(work, index), target(work, write.path)];
     const staged = status(from) !== undefined;
     const now = hashOf(to);
-    if (staged ? now !== write.before && now !== undefined : now !== write.sha256) throw changed(to);
-    attempt(to, () => {
-      fs.lutimesSync(staged ? from : to, seconds, seconds);
-      if (staged) fs.renameSync(from, to);
-    });
+    if (!(now === write.sha256 || (staged && (now === undefined || now === write.before)))) throw changed(to);
+    attempt(to, () => fs.lutimesSync(staged ? from : to, seconds, seconds));
+    if (staged) move(from, to);
     pass(`finish:rename:${index}`);
     touched.add(parent(write.path));
   }
@@ -151,11 +149,13 @@ function finish(work: Workspace, journal: Journal, milliseconds: number, pass: H
     const now = hashOf(from);
     if (now !== undefined) {
       if (now !== before) throw changed(from);
-      attempt(from, () => fs.renameSync(from, to));
+      move(from, to);
     }
     pass(`finish:remove:${index}`);
     touched.add(parent(path));
   }
+  // Where the removed files now are comes before where they were: not every file system ties the two halves of a rename.
+  syncDirectory(join(work.folder, 'gone'));
   syncAll(work, touched, 'finish', pass);
   for (const { path, sha256 } of journal.writes) {
     if (hashOf(target(work, path)) !== sha256) throw changed(target(work, path));
@@ -170,41 +170,47 @@ function undo(work: Workspace, journal: Journal, pass: Hold): void {
     const [kept, to] = [goneFile(work, index), target(work, path)];
     if (status(kept) === undefined) continue;
     refuseIndirect(work, path);
-    if (status(to) !== undefined) throw conflict(work, to, kept);
+    const now = stateOf(to);
+    if (now !== undefined && now !== before) throw conflict(work, to, kept);
     if (hashOf(kept) !== before) throw lost(work, to);
-    attempt(to, () => fs.renameSync(kept, to));
+    move(kept, to);
     pass(`undo:remove:${index}`);
     touched.add(parent(path));
   }
   for (const [index, { path, sha256, before }] of journal.writes.entries()) {
-    if (status(newFile(work, index)) !== undefined) continue;
-    const [kept, to] = [oldFile(work, index), target(work, path)];
+    const [staged, kept, to] = [newFile(work, index), oldFile(work, index), target(work, path)];
+    refuseIndirect(work, path);
+    const now = stateOf(to);
+    if (status(staged) !== undefined && now !== sha256) continue;
     if (before === null) {
-      if (status(to) === undefined) continue;
-      refuseIndirect(work, path);
-      if (stateOf(to) !== sha256) throw conflict(work, to, undefined);
-      attempt(to, () => fs.renameSync(to, newFile(work, index)));
+      if (now === undefined) continue;
+      if (now !== sha256) throw conflict(work, to, undefined);
+      move(to, staged);
     } else {
-      refuseIndirect(work, path);
-      const now = stateOf(to);
-      if (status(kept) === undefined) {
-        if (now !== before) throw lost(work, to);
-        continue;
-      }
-      if (now !== undefined && now !== sha256) throw conflict(work, to, kept);
-      if (hashOf(kept) !== before) throw lost(work, to);
-      attempt(to, () => fs.renameSync(kept, to));
+      const intact = hashOf(kept) === before;
+      if (now !== undefined && now !== sha256 && now !== before) throw conflict(work, to, intact ? kept : undefined);
+      if (!intact && now !== before) throw lost(work, to);
+      if (intact) move(kept, to);
     }
     pass(`undo:rename:${index}`);
     touched.add(parent(path));
   }
   for (const [index, { path }] of [...journal.directories.entries()].reverse()) {
+    refuseIndirect(work, path);
     removeEmptyDirectory(target(work, path));
     pass(`undo:directory:${index}`);
     touched.add(parent(path));
   }
   syncAll(work, touched, 'undo', pass);
   advance(work, 'undo', 'undone', pass);
+}
+
+/** rename(2), which does nothing when both names are of one file already: a power cut can keep half of a rename. */
+function move(from: string, to: string): void {
+  const [source, there] = [status(from), status(to)];
+  attempt(to, () => fs.renameSync(from, to));
+  if (source !== undefined && there !== undefined && source.ino === there.ino && source.dev === there.dev)
+    removeFile(from);
 }
 
 function syncAll(work: Workspace, paths: ReadonlySet<string>, prefix: string, pass: Hold): void {
@@ -248,15 +254,14 @@ export function settle(work: Workspace, clock: () => number, pass: Hold): 'clean
 
 function finishable(work: Workspace, journal: Journal): boolean {
   for (const [index, { path, sha256, before }] of journal.writes.entries()) {
-    const staged = hashOf(newFile(work, index));
     const now = stateOf(target(work, path));
-    if (staged === undefined ? now !== sha256 : staged !== sha256 || (now !== before && now !== undefined))
-      return false;
+    const staged = hashOf(newFile(work, index)) === sha256 && (now === undefined || now === before);
+    if (!staged && now !== sha256) return false;
   }
   return journal.removes.every(({ path, before }) => [before, undefined].includes(stateOf(target(work, path))));
 }
 
-/** Empties the folder, the journal last; the lock's entries stay. Refuses while a journal has work left: its files are the only copies. */
+/** Empties the folder; the journal last, so that an interrupted run is still reported. The lock's entries stay. Refuses while a journal has work left: its files are the only copies. */
 export function clear(work: Workspace, pass: Hold): void {
   if (unsettled(work)) return;
   for (const name of ['new', 'old', 'gone']) {
@@ -269,8 +274,6 @@ export function clear(work: Workspace, pass: Hold): void {
     removeEmptyDirectory(at);
     pass(`clear:${name}`);
   }
-  // A power cut must not bring the kept files back without the journal that explains them.
-  syncDirectory(work.folder);
   for (const entry of attempt(work.folder, () => fs.readdirSync(work.folder))) {
     if (isClaim(entry)) continue;
     removeFile(join(work.folder, entry));

@@ -121,8 +121,10 @@ function folderName(rest: string): string {
 function makeClaim(folder: string, name: string, pass: Hold): void {
   // A run that ends removes the folder between our two steps at most once each; 100 endings in a row is an error.
   for (let tries = 100; ; tries--) {
+    let made = false;
     try {
       fs.mkdirSync(folder, { mode: 0o700 });
+      made = true;
       pass('lock:folder');
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw asStageError(folder, error);
@@ -133,7 +135,9 @@ function makeClaim(folder: string, name: string, pass: Hold): void {
       pass('lock:claim');
       return;
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' || tries === 0) throw asStageError(folder, error);
+      if (errnoOf(error) === 'ENOENT' && tries > 0) continue;
+      if (made) removeEmptyDirectory(folder);
+      throw asStageError(folder, error);
     }
   }
 }
@@ -230,10 +234,11 @@ function lifeOf(name: string): 'alive' | 'dead' | 'unknown' {
   const pid = Number(pidText);
   if (!Number.isSafeInteger(pid) || pid <= 0 || host === undefined) return 'unknown';
   const [ourBootId, ourNamespace, ourHost] = machine();
-  if (bootId !== ourBootId) return host === ourHost ? 'dead' : 'unknown';
-  if (namespace !== ourNamespace) return 'unknown';
-  // Without /proc the boot id is empty, and the host is what is left to tell machines apart.
-  if (bootId === '' && host !== ourHost) return 'unknown';
+  // Empty: no /proc there, or it could not be read; only the host is left to tell machines apart.
+  const told = bootId !== '' && ourBootId !== '';
+  if (told && bootId !== ourBootId) return host === ourHost ? 'dead' : 'unknown';
+  if (!told && host !== ourHost) return 'unknown';
+  if (namespace !== '' && ourNamespace !== '' && namespace !== ourNamespace) return 'unknown';
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -242,7 +247,7 @@ function lifeOf(name: string): 'alive' | 'dead' | 'unknown' {
   const state = processState(pid);
   // proc(5), hidepid: a process of another user can be there and not be shown.
   if (state === undefined) return 'alive';
-  return state.start === start && !state.ended ? 'alive' : 'dead';
+  return (state.start === start || start?.startsWith('t')) && !state.ended ? 'alive' : 'dead';
 }
 
 /** Source: proc(5), /proc/pid/stat: field 3 is the state, field 22 the start time; field 2 may hold spaces and brackets. */

@@ -4,7 +4,16 @@
 import * as fs from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { attempt, StageError, type StageErrorCode } from './error.ts';
-import { digest, type Hold, readRegular, refuseNonDirectory, status, syncDirectory, writeExclusive } from './files.ts';
+import {
+  digest,
+  eventLoopTurn,
+  type Hold,
+  readRegular,
+  refuseNonDirectory,
+  status,
+  syncDirectory,
+  writeAllExclusive,
+} from './files.ts';
 import {
   clear,
   finishOrUndo,
@@ -315,15 +324,17 @@ async function stageUnder(held: Lock, own: boolean, changes: Changes, options: S
     pass(`stage:folder:${name}`);
   }
   const asRoot = process.geteuid?.() === 0;
-  for (const [index, write] of changes.writes.entries()) {
-    const owner = asRoot ? owners[index] : undefined;
-    writeExclusive(newFile(work, index), write.content, write.mode, owner, (step) => pass(`stage:${step}:${index}`));
-    // One turn of the event loop per file: the handler of a signal runs, and its abort is seen here.
-    await new Promise(setImmediate);
-    options.signal?.throwIfAborted();
-  }
+  await writeAllExclusive(
+    changes.writes.map(({ content, mode }, index) => ({
+      path: newFile(work, index),
+      content,
+      mode,
+      owner: asRoot ? owners[index] : undefined,
+    })),
+    (step, index) => pass(`stage:${step}:${index}`),
+    () => options.signal?.throwIfAborted(),
+  );
   syncDirectory(join(work.folder, 'new'));
-  syncDirectory(work.folder);
   pass('stage:sync');
   const indexes = new Map(changes.writes.map((write, index) => [write.path, index]));
   for (const [index, write] of changes.writes.entries()) {
@@ -353,6 +364,8 @@ async function stageUnder(held: Lock, own: boolean, changes: Changes, options: S
       );
     return file.content;
   });
+  // The last turn before a commit, which gives none.
+  await eventLoopTurn();
   options.signal?.throwIfAborted();
   pass('stage:verified');
   return new Staged(token, held, own, targets, options);
@@ -501,9 +514,7 @@ async function withoutSignals<T>(step: () => T): Promise<T> {
   try {
     return step();
   } finally {
-    // Two turns: one may begin behind the poll for events in which a signal is seen.
-    await new Promise(setImmediate);
-    await new Promise(setImmediate);
+    await eventLoopTurn();
     for (const signal of deferred) process.off(signal, note);
     for (const signal of pending) if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   }

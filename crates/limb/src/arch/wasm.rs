@@ -2,9 +2,9 @@
 
 use core::arch::wasm32::{
     f64x2, f64x2_add, f64x2_extract_lane, f64x2_mul, f64x2_relaxed_madd, f64x2_relaxed_nmadd,
-    f64x2_splat, f64x2_sub, i32x4_shuffle, i64x2, i64x2_add, i64x2_extmul_low_u32x4,
-    i64x2_extract_lane, i64x2_shl, i64x2_shr, i64x2_splat, i64x2_sub, u64x2_shr, v128, v128_and,
-    v128_or, v128_xor,
+    f64x2_splat, f64x2_sub, i32x4_shuffle, i64x2, i64x2_add, i64x2_extmul_high_u32x4,
+    i64x2_extmul_low_u32x4, i64x2_extract_lane, i64x2_shl, i64x2_shr, i64x2_splat, i64x2_sub,
+    u64x2_shr, v128, v128_and, v128_or, v128_xor,
 };
 
 use crate::lanes::Lanes;
@@ -106,5 +106,17 @@ impl Lanes for Wasm {
         let a = i32x4_shuffle::<0, 2, 4, 6>(a, a);
         let b = i32x4_shuffle::<0, 2, 4, 6>(b, b);
         i64x2_extmul_low_u32x4(a, b)
+    }
+    #[inline(always)]
+    fn mul_words_low(a: v128, b: v128) -> v128 {
+        i64x2_extmul_low_u32x4(a, b)
+    }
+    #[inline(always)]
+    fn mul_words_high(a: v128, b: v128) -> v128 {
+        i64x2_extmul_high_u32x4(a, b)
+    }
+    #[inline(always)]
+    fn pack_words(low: v128, high: v128) -> v128 {
+        i32x4_shuffle::<0, 2, 4, 6>(low, high)
     }
 }

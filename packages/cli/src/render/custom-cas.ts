@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Certificate } from '@k3s-pki/core';
-import { caNames, defaultDataDir, type FirstStart, tlsDir, tlsFile } from '@k3s-pki/k3s';
+import { defaultDataDir, type FirstStart, tlsDir, tlsFile } from '@k3s-pki/k3s';
 import type { CustomCaPlan, PlanId, PlannedCertificate, Problem } from '@k3s-pki/plan';
 import type { Artifacts } from '../artifacts.ts';
 import { Failure, type Message } from '../failure.ts';
@@ -67,38 +67,21 @@ export function planJson(plan: CustomCaPlan, root: string) {
 /** The plan for people: what would be made of what, and every file that would be written. */
 export function planText(plan: CustomCaPlan, root: string, stdout: Writable): string {
   const paint = painter(stdout);
-  const rows = plan.certificates.map((certificate) => {
-    const key = plan.keys.find(({ id }) => id === certificate.id)?.type ?? '';
-    const from = { self: 'itself', new: '', found: '' }[certificate.issuer.kind] || issuerName(certificate, plan);
-    return [`CN=${certificate.commonName}`, key, day(certificate.notAfter), `signed by ${from}`];
-  });
+  const keyFiles = plan.uses.filter(({ subject }) => subject === undefined).map(({ file }) => file);
   return [
     `${paint('bold', 'Plan')}: custom CAs for ${plan.product} in ${root}; nothing is written`,
     '',
-    ...(plan.uses.length === 0
-      ? []
-      : [
-          paint('bold', 'Uses'),
-          ...plan.uses.map(({ file, subject }) => `  ${file}${subject === undefined ? '' : `  ${subject}`}`),
-          '',
-        ]),
-    paint('bold', 'Makes'),
-    ...aligned(rows),
-    `  service account key, ${plan.keys.find(({ id }) => id === 'service')?.type ?? ''}; ${olderKeys(plan)}`,
+    ...tree(plan, new Map(), paint),
+    ...(keyFiles.length === 0 ? [] : ['', `signed with ${keyFiles.join(', ')}`]),
     '',
-    paint('bold', 'Writes'),
+    `service account key: ${serviceKeyText(plan)}`,
+    '',
+    paint('bold', 'Files'),
     ...plan.files.map(
-      ({ path, mode, replaces }) =>
-        `  ${mode.toString(8).padStart(4, '0')}  ${path}${replaces === 'absent' ? '' : '  (replaces)'}`,
+      ({ path, mode, replaces }) => `  ${octal(mode)}  ${path}${replaces === 'absent' ? '' : '  (replaced)'}`,
     ),
     '',
   ].join('\n');
-}
-
-function issuerName({ issuer }: PlannedCertificate, plan: CustomCaPlan): string {
-  if (issuer.kind === 'found') return issuer.certificate.subject;
-  if (issuer.kind === 'self') return 'itself';
-  return `CN=${plan.certificates.find(({ id }) => id === issuer.id)?.commonName ?? issuer.id}`;
 }
 
 /** The report for people: the tree, the join token's CA hash, the verdict, and what to do next. */
@@ -107,9 +90,9 @@ export function reportText({ plan, root, artifacts, verdict }: CustomCaReport, s
   const lines = [
     `${paint('green', '✔')} ${paint('bold', `custom CAs for ${plan.product}`)} in ${join(root, tlsDir)}`,
     '',
-    ...tree(plan, artifacts, paint),
+    ...tree(plan, artifacts.certificates, paint),
     '',
-    `service account key: ${keyText(plan.keys.find(({ id }) => id === 'service')?.type ?? '')}; ${olderKeys(plan)}`,
+    `service account key: ${serviceKeyText(plan)}`,
     '',
   ];
   if (verdict.caHash !== undefined) {
@@ -150,7 +133,7 @@ export function reportJson({ plan, root, artifacts, verdict }: CustomCaReport) {
     serviceAccountKeys: 1 + olderKeyCount(plan),
     files: plan.files.map(({ path, mode, replaces }) => ({
       path: show(path),
-      mode: mode.toString(8).padStart(4, '0'),
+      mode: octal(mode),
       replaced: replaces !== 'absent',
     })),
     caHash: verdict.caHash?.hash,
@@ -186,43 +169,32 @@ function certificateJson(id: PlanId, certificate: Certificate, show: ShowPath) {
   };
 }
 
-/** Subject, key, expiry and the first eight hex digits of the SHA-256 fingerprint, one certificate a line. */
-function tree(plan: CustomCaPlan, { certificates }: Artifacts, paint: ReturnType<typeof painter>): string[] {
-  const madeRow = (id: PlanId, lead: string) => {
-    const certificate = certificates.get(id);
-    const type = plan.keys.find((key) => key.id === id)?.type ?? '';
-    if (certificate === undefined) return [];
-    return [[lead + certificate.subject, keyText(type), day(certificate.notAfter), certificate.sha256.slice(0, 8)]];
-  };
-  const found = plan.uses.filter(({ subject }) => subject !== undefined);
-  const rows: string[][] = [];
-  let depth = 0;
-  const lead = () => (depth === 0 ? '' : `${'   '.repeat(depth - 1)}└─ `);
-  for (const { subject = '' } of found) {
-    rows.push([lead() + subject, '', 'given']);
-    depth += 1;
-  }
-  for (const id of ['root', 'intermediate'] as const) {
-    const row = madeRow(id, lead());
-    rows.push(...row);
-    depth += row.length;
-  }
-  const indent = '   '.repeat(depth - 1);
-  for (const [index, ca] of caNames.entries()) {
-    rows.push(...madeRow(ca, `${indent}${index === caNames.length - 1 ? '└─ ' : '├─ '}`));
-  }
-  return [
-    ...aligned([['subject', 'key', 'expires', 'SHA-256'].map((head) => head)], rows)
-      .slice(0, 1)
-      .map((line) => paint('dim', line)),
-    ...aligned(rows, [['subject', 'key', 'expires', 'SHA-256']]),
+/** Subject, key, expiry and, once made, the first eight hex digits of the SHA-256 fingerprint; one certificate a line. */
+function tree(plan: CustomCaPlan, made: ReadonlyMap<PlanId, Certificate>, paint: ReturnType<typeof painter>): string[] {
+  const row = ({ id, commonName, notAfter }: PlannedCertificate, lead: string) => [
+    `${lead}CN=${commonName}`,
+    keyText(plan.keys.find((key) => key.id === id)?.type ?? ''),
+    day(notAfter),
+    made.get(id)?.sha256.slice(0, 8) ?? '',
   ];
+  const given = plan.uses.flatMap(({ subject }) => (subject === undefined ? [] : [[subject, 'given']]));
+  const chain = plan.certificates.filter(({ id }) => id === 'root' || id === 'intermediate');
+  const cas = plan.certificates.filter(({ id }) => id !== 'root' && id !== 'intermediate');
+  const lead = (depth: number, branch: string) => (depth === 0 ? '' : '   '.repeat(depth - 1) + branch);
+  const rows = [
+    ...given.map(([subject = '', ...rest], depth) => [lead(depth, '└─ ') + subject, ...rest]),
+    ...chain.map((certificate, index) => row(certificate, lead(given.length + index, '└─ '))),
+    ...cas.map((certificate, index) =>
+      row(certificate, lead(given.length + chain.length, index === cas.length - 1 ? '└─ ' : '├─ ')),
+    ),
+  ];
+  const [head = '', ...lines] = aligned([['subject', 'key', 'expires', made.size > 0 ? 'SHA-256' : ''], ...rows]);
+  return [paint('dim', head), ...lines];
 }
 
-/** Rows in columns, two spaces apart and two in front; `others` only widen the columns. */
-function aligned(rows: ReadonlyArray<readonly string[]>, others: ReadonlyArray<readonly string[]> = []): string[] {
-  const all = [...rows, ...others];
-  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+/** Rows in columns, two spaces apart and two in front. */
+function aligned(rows: ReadonlyArray<readonly string[]>): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
 }
 
@@ -237,9 +209,12 @@ function olderKeyCount({ files }: CustomCaPlan): number {
   return parts.filter(({ kind }) => kind === 'found-block').length;
 }
 
-function olderKeys(plan: CustomCaPlan): string {
+function serviceKeyText(plan: CustomCaPlan): string {
+  const type = keyText(plan.keys.find(({ id }) => id === 'service')?.type ?? '');
   const count = olderKeyCount(plan);
-  return count === 0 ? 'no older key' : `${count} older ${count === 1 ? 'key' : 'keys'} kept after it`;
+  return count === 0
+    ? `${type}, no older key`
+    : `${type}, ${count} older ${count === 1 ? 'key' : 'keys'} kept after it`;
 }
 
 /** Root and intermediate: what can sign more CAs. */
@@ -254,6 +229,10 @@ function secureFiles(plan: CustomCaPlan, root: string): string[] {
 function rotateCaCommand({ product }: CustomCaPlan, root: string): string | undefined {
   if (root === defaultDataDir(product)) return undefined;
   return `${product} certificate rotate-ca --path=${quoted(join(root, 'server'))}`;
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
 }
 
 /** A path as a POSIX shell takes it. */

@@ -132,7 +132,10 @@ async function make(
       signingKey,
       random,
       signal,
-      onProgress: ({ done, total, type }) => spinner.show(`making keys: ${done} of ${total}, searching ${type}`),
+      onProgress: ({ done, total, tests }) =>
+        spinner.show(
+          `making keys: ${done} of ${total} done${tests > 0 ? `, ${tests} candidates for primes tested` : ''}`,
+        ),
     });
   } finally {
     spinner.end();

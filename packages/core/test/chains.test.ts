@@ -1,0 +1,223 @@
+/** Chains, judged by the crypto/x509 of Go on PKIs that are made at random, most of them broken. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Certificate, type CertificateSpec, type ChainFailure, createCore, type PrivateKey } from '../src/core.ts';
+import { askGo, base64, type GoAnswer, type GoQuestion, has } from './judges.ts';
+
+const chains = suite('core/chains');
+const core = await createCore();
+
+const AT = 1_800_000_000;
+const YEAR = 31_536_000;
+const keys = await core.generateKeys(['ec:p256', 'ec:p256', 'ed25519', 'ed25519']);
+let serial = 1;
+
+interface Issued {
+  readonly certificate: Certificate;
+  readonly key: PrivateKey;
+}
+
+function issue(name: string, key: PrivateKey, issuer?: Issued, more: Partial<CertificateSpec> = {}): Issued {
+  return issueWithoutCa(name, key, issuer, { ca: {}, ...more });
+}
+
+function issueWithoutCa(name: string, key: PrivateKey, issuer?: Issued, more: Partial<CertificateSpec> = {}): Issued {
+  serial += 1;
+  const spec: CertificateSpec = {
+    subject: [['CN', name]],
+    notBefore: AT - YEAR,
+    notAfter: AT + YEAR,
+    serial: serial.toString(16).padStart(4, '0'),
+    keyUsage: ['digitalSignature', 'keyCertSign'],
+    ...more,
+  };
+  return { certificate: core.issue(spec, key, issuer?.key ?? key, issuer?.certificate), key };
+}
+
+const [first, second, third, fourth] = keys as [PrivateKey, PrivateKey, PrivateKey, PrivateKey];
+const root = issue('root', first);
+const middle = issue('middle', second, root);
+const leaf = issue('leaf', third, middle);
+
+function failure(request: {
+  leaf: Issued;
+  roots: Issued[];
+  intermediates?: Issued[];
+  at?: number;
+  usages?: string[];
+}): ChainFailure | 'ok' {
+  const result = core.chains({
+    leaf: request.leaf.certificate,
+    roots: request.roots.map((one) => one.certificate),
+    intermediates: (request.intermediates ?? []).map((one) => one.certificate),
+    at: request.at ?? AT,
+    ...(request.usages && { usages: request.usages }),
+  });
+  return result.ok ? 'ok' : result.failure;
+}
+
+chains('a chain over an intermediate is a list of the given certificates', () => {
+  const result = core.chains({
+    leaf: leaf.certificate,
+    roots: [root.certificate],
+    intermediates: [middle.certificate],
+    at: AT,
+  });
+  assert.ok(result.ok);
+  assert.is(result.chains.length, 1);
+  const [chain] = result.chains;
+  assert.ok(chain?.[0] === leaf.certificate && chain[1] === middle.certificate && chain[2] === root.certificate);
+});
+
+chains('the failures have their codes', () => {
+  assert.is(failure({ leaf, roots: [root], intermediates: [middle] }), 'ok');
+  assert.is(failure({ leaf, roots: [root] }), 'unknown-authority');
+  assert.is(failure({ leaf, roots: [], intermediates: [middle] }), 'unknown-authority');
+  assert.is(failure({ leaf: root, roots: [root] }), 'ok');
+  assert.is(failure({ leaf, roots: [root], intermediates: [middle], at: AT + 2 * YEAR }), 'expired');
+  assert.is(failure({ leaf, roots: [root], intermediates: [middle], at: AT - 2 * YEAR }), 'not-yet-valid');
+  assert.is(failure({ leaf, roots: [issue('middle', fourth)] }), 'bad-signature');
+  const plain = issueWithoutCa('plain', second, root);
+  assert.is(failure({ leaf: issue('x', third, plain), roots: [root], intermediates: [plain] }), 'not-a-ca');
+  const short = issue('short', first, undefined, { ca: { pathLength: 0 } });
+  const below = issue('below', second, short);
+  assert.is(failure({ leaf: issue('x', third, below), roots: [short], intermediates: [below] }), 'path-length');
+  const client = issue('client', second, root, { extendedKeyUsage: ['clientAuth'] });
+  assert.is(failure({ leaf: client, roots: [root] }), 'incompatible-usage');
+  assert.is(failure({ leaf: client, roots: [root], usages: ['any'] }), 'ok');
+  assert.is(failure({ leaf: client, roots: [root], usages: ['clientAuth'] }), 'ok');
+});
+
+if (has('go', 'core/chains')) {
+  chains('random PKIs: the same chains in the same order, or none on both sides', () => {
+    const random = generator(20_260_601);
+    const questions: GoQuestion[] = [];
+    const ours: string[][][] = [];
+    const reasons: string[] = [];
+    for (let round = 0; round < 300; round += 1) {
+      const ladder = random() < 0.4;
+      const pki = randomPki(random, ladder);
+      const usages = pick(random, [[], [], ['clientAuth'], ['any'], ['serverAuth', 'clientAuth'], ['codeSigning']]);
+      for (let question = 0; question < 4; question += 1) {
+        const asked = {
+          leaf: (ladder ? (pki.at(-1 - question) ?? leaf) : pick(random, pki)).certificate,
+          roots: some(random, ladder ? pki.slice(0, 1) : pki, ladder ? 0.9 : 0.3),
+          intermediates: some(random, pki, ladder ? 0.95 : 0.7),
+          at: AT,
+          usages,
+        };
+        const result = core.chains(asked);
+        ours.push(result.ok ? result.chains.map((chain) => chain.map((one) => one.sha256)) : []);
+        reasons.push(result.ok ? 'ok' : result.failure);
+        questions.push({
+          Op: 'verify',
+          Leaf: base64(asked.leaf.der),
+          Roots: asked.roots.map((one) => base64(one.der)),
+          Intermediates: asked.intermediates.map((one) => base64(one.der)),
+          At: AT,
+          Usages: usages,
+        });
+      }
+    }
+    const seen = new Map<string, number>();
+    for (const [index, answer] of askGo(questions).entries()) {
+      assert.equal(ours[index], answer.chains ?? [], `question ${index}: ${reasons[index]}, Go: ${answer.error}`);
+      const allowed = FAILURES.find(([text]) => kind(answer).includes(text))?.[1] ?? [];
+      const reason = reasons[index] ?? '';
+      assert.ok(answer.ok || allowed.includes(reason), `question ${index}: ${reason}, Go: ${answer.error}`);
+      seen.set(reason, (seen.get(reason) ?? 0) + 1);
+    }
+    // The generator would prove little if it made only good or only hopeless PKIs.
+    for (const reason of ['ok', 'expired', 'not-a-ca', 'path-length', 'incompatible-usage', 'bad-signature']) {
+      assert.ok((seen.get(reason) ?? 0) >= 10, `${reason}: ${seen.get(reason)} of ${questions.length}`);
+    }
+    assert.ok(
+      ours.some((found) => found.length > 1),
+      'several chains',
+    );
+  });
+}
+
+/** Go's texts, and the codes that may stand for each. An unknown authority has its hint's code when there is one. */
+const HINTS = [
+  'unknown-authority',
+  'bad-signature',
+  'not-a-ca',
+  'expired',
+  'not-yet-valid',
+  'path-length',
+  'unsupported',
+];
+const FAILURES: readonly (readonly [string, readonly string[]])[] = [
+  ['is before', ['not-yet-valid']],
+  ['is after', ['expired']],
+  ['too many intermediates', ['path-length']],
+  ['not authorized to sign other certificates', ['not-a-ca']],
+  ['incompatible key usage', ['incompatible-usage']],
+  ['signature check attempts limit reached', ['unsupported']],
+  ['unknown authority', HINTS],
+];
+
+function kind(answer: GoAnswer): string {
+  return answer.error ?? '';
+}
+
+/** Up to a dozen certificates with few names and keys, so that names and key identifiers often lie; a ladder is one
+ *  issued by the other, each with a name of its own. */
+function randomPki(random: () => number, ladder: boolean): Issued[] {
+  const made: Issued[] = [];
+  const size = 3 + Math.floor(random() * 10);
+  const usual = random() < 0.5 ? 0.9 : 0.6;
+  while (made.length < size) {
+    const key = pick(random, keys);
+    const any = random() < 0.25 ? undefined : made[Math.floor(random() * made.length)];
+    const issuer = ladder ? made.at(-1) : any;
+    const often = <T>(normal: T, others: readonly T[]): T => (random() < usual ? normal : pick(random, others));
+    const validity = often('now', ['past', 'future']);
+    const ca = often<'yes' | 'no' | 0 | 1 | 2>('yes', ['no', 0, 1, 2]);
+    const more: Partial<CertificateSpec> = {
+      keyUsage: often(['keyCertSign'], [['digitalSignature'], [], ['keyCertSign', 'cRLSign']]),
+      extendedKeyUsage: often(
+        [],
+        [['serverAuth'], ['clientAuth'], ['serverAuth', 'clientAuth'], ['anyExtendedKeyUsage'], ['1.2.3']],
+      ),
+      subjectAltNames: often({ dns: [], ip: [] }, [
+        { dns: ['a'], ip: [] },
+        { dns: ['b'], ip: [] },
+      ]),
+      subjectKeyId: often(true, [false]),
+      authorityKeyId: often(true, [false]),
+      notBefore: validity === 'future' ? AT + 1 : AT - YEAR,
+      notAfter: validity === 'past' ? AT - 1 : AT + YEAR,
+    };
+    const name = ladder ? `${made.length}` : pick(random, ['a', 'b', 'c', 'd', 'e', 'f']);
+    if (ca === 'no') {
+      made.push(issueWithoutCa(name, key, issuer, more));
+    } else {
+      made.push(issue(name, key, issuer, { ...more, ca: ca === 'yes' ? {} : { pathLength: ca } }));
+    }
+  }
+  return made;
+}
+
+/** xorshift32: the same PKIs at every run. */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+function pick<T>(random: () => number, list: readonly T[]): T {
+  return list[Math.floor(random() * list.length)] as T;
+}
+
+function some(random: () => number, pki: readonly Issued[], share: number): Certificate[] {
+  return pki.filter(() => random() < share).map((one) => one.certificate);
+}
+
+chains.after(() => core.close());
+chains.run();
