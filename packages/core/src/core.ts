@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { call, load, wasm } from './engine.ts';
 import { CoreError } from './errors.ts';
@@ -76,16 +75,8 @@ class WasmCore implements Core {
     return new CorePrivateKey(call(() => wasm.openKey(pem, passphrase)));
   }
 
-<<<<<<< HEAD
-  async generateKeys(
-    types: readonly KeyType[],
-    options: { signal?: AbortSignal; onProgress?: KeyProgress; workers?: number } = {},
-  ): Promise<PrivateKey[]> {
-    const { signal, onProgress, workers = availableParallelism() } = options;
-=======
-  async generateKeys(types: readonly KeyType[], options: GenerateOptions = ): Promise<PrivateKey[]> {
+  async generateKeys(types: readonly KeyType[], options: GenerateOptions = {}): Promise<PrivateKey[]> {
     const { signal, onProgress, workers } = options;
->>>>>>> main
     for (const type of types) {
       call(() => wasm.checkKeyType(type));
     }
@@ -113,9 +104,6 @@ class WasmCore implements Core {
         throw aborted();
       }
       if (long.length > 0) {
-<<<<<<< HEAD
-        run = runKeyWorkers(this.#module, long, workers, (job, pem) => keep(job, this.openKey(pem)));
-=======
         const start = { module: this.#module, lanes: this.#lanes };
         const take = (job: KeyJob, p: Uint8Array, q: Uint8Array): boolean => {
           const key = call(() => wasm.rsaKeyFromPrimes(p, q));
@@ -127,7 +115,6 @@ class WasmCore implements Core {
           tell();
         };
         run = runKeyWorkers(start, long, take, count, workers);
->>>>>>> main
         this.#runs.add(run);
         // Awaited below; without a handler here a worker's early death would end the process.
         run.finished.catch(() => {});
@@ -178,8 +165,9 @@ class WasmCore implements Core {
     }
   }
 
-  toPem(certificate: Certificate): string 
+  toPem(certificate: Certificate): string {
     return call(() => wasm.certificatePem(certificate.der));
+  }
 
   async close(): Promise<void> {
     const runs = [...this.#runs];

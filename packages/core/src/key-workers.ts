@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from './assets.ts';
 import { CoreError } from './errors.ts';
@@ -29,10 +30,6 @@ export interface KeyRun {
   stop(reason: CoreError): void;
 }
 
-<<<<<<< HEAD
-/** Makes the keys of `jobs`, the longest first, in at most `most` workers. `take` gets the PEM bytes of a
- *  key and overwrites them; what it throws ends the run. */
-=======
 interface Half {
   readonly job: KeyJob;
   readonly primes: Uint8Array[];
@@ -48,17 +45,9 @@ interface Half {
  * whether they make one; when not, one more prime is searched. What it throws ends the run. `tell` gets the number of
  * candidates tested so far, a few times a second.
  */
->>>>>>> main
 export function runKeyWorkers(
   start: WorkerStart,
   jobs: readonly KeyJob[],
-<<<<<<< HEAD
-  most: number,
-  take: (job: KeyJob, pem: Uint8Array) => void,
-): KeyRun {
-  const queue = [...jobs].sort((a, b) => bits(b.type) - bits(a.type));
-  const count = Math.min(most, queue.length);
-=======
   take: (job: KeyJob, p: Uint8Array, q: Uint8Array) => boolean,
   tell: (tests: number) => void,
   count: number = availableParallelism(),
@@ -67,7 +56,6 @@ export function runKeyWorkers(
   const halves = jobs
     .map((job): Half => ({ job, primes: [], searchers: 0, made: false }))
     .sort((a, b) => b.job.bits - a.job.bits);
->>>>>>> main
   const workers: Worker[] = [];
   const tests = new Map<Worker, number>();
   const { promise: finished, resolve, reject } = Promise.withResolvers<void>();

@@ -158,17 +158,8 @@ export interface Core {
   chains(request: ChainRequest): ChainResult;
   /** Opens the private key in PEM bytes that hold exactly one key block. Throws CoreError. */
   openKey(pem: Uint8Array, passphrase?: Uint8Array): PrivateKey;
-<<<<<<< HEAD
-  /** Makes keys, in the order of `types`, RSA ones in worker threads, at most `workers` of them (one a processor
-   *  unless given). Rejects with `aborted` on `signal`. */
-  generateKeys(
-    types: readonly KeyType[],
-    options?: { signal?: AbortSignal; onProgress?: KeyProgress; workers?: number },
-  ): Promise<PrivateKey[]>;
-=======
   /** Makes keys, in the order of `types`, RSA ones in worker threads. Rejects with `aborted` on `signal`. */
   generateKeys(types: readonly KeyType[], options?: GenerateOptions): Promise<PrivateKey[]>;
->>>>>>> main
   /** Signs a certificate. `issuer` is absent for a self-signed one (then `issuerKey` is `subjectKey`).
    *  The result was parsed again and its signature verified with the issuer's public key. Throws CoreError. */
   issue(spec: CertificateSpec, subjectKey: PrivateKey, issuerKey: PrivateKey, issuer?: Certificate): Certificate;
