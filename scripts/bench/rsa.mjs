@@ -20,7 +20,7 @@ export function rsaKeys({ short }) {
       turns,
       warmUps: 0,
       subjects: [
-        { name: 'ours', title: 'k3s-pki', run: async () => inProcess(await keys('core', 3), bits) },
+        { name: 'ours', title: 'k3s-pki core', run: async () => inProcess(await keys('core', 3), bits) },
         { name: 'node', title: 'node:crypto', run: async () => inProcess(await keys('node', 1), bits) },
         { name: 'go', title: 'Go crypto/rsa', run: async () => inProcess(await goKeys(), bits) },
         { name: 'openssl', title: 'openssl genpkey', run: () => processes(() => genpkey(bits), bits, count) },
@@ -63,10 +63,10 @@ function genpkey(bits) {
 
 /** A turn from what a program timed by itself. */
 function inProcess({ stdout }, bits) {
-  const { each, cpu, keys } = JSON.parse(stdout);
+  const { each, cpu, testsPerKey, keys } = JSON.parse(stdout);
   for (const pem of keys) verified.privateKey(pem, { type: 'rsa', bits });
   if (keys.length !== each.length) throw new Error(`${keys.length} keys in ${each.length} times`);
-  return { wall: each.reduce((sum, seconds) => sum + seconds, 0), cpu, units: each.length, each };
+  return { wall: each.reduce((sum, seconds) => sum + seconds, 0), cpu, units: each.length, each, testsPerKey };
 }
 
 /** A turn of processes, a key each. */
