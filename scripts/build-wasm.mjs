@@ -44,6 +44,8 @@ function flags() {
     [cargoHome, '/cargo'],
     [output('rustc', ['--print', 'sysroot']), '/rust'],
   ];
+  // Build scripts write generated source there.
+  if (process.env.CARGO_TARGET_DIR) folders.push([process.env.CARGO_TARGET_DIR, '/k3s-pki/target']);
   const remap = folders.map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
   return {
     CARGO_ENCODED_RUSTFLAGS: ['-Ctarget-feature=+simd128,+relaxed-simd', ...remap].join('\x1f'),

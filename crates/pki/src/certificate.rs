@@ -3,6 +3,7 @@
 
 use crate::asn1::{self, Reader};
 use crate::error::{Error, malformed};
+use crate::name_constraints::{NameConstraints, ia5};
 use crate::public_key::{KeyFacts, PublicKey, dotted, sha256};
 use crate::signature::{self, Algorithm, Refusal};
 use crate::{name, time};
@@ -100,7 +101,9 @@ pub struct Certificate {
     pub(crate) alt_names_der: Option<Vec<u8>>,
     /// A critical extension that Go's verifier does not handle, dotted.
     pub(crate) unhandled_critical: Option<String>,
-    pub(crate) name_constraints: bool,
+    pub(crate) name_constraints: Option<NameConstraints>,
+    /// Whether there is an alternative name of the kinds email or URI.
+    pub(crate) other_alt_names: bool,
     /// requireExplicitPolicy or a policy mapping: Go then builds the policy graph, we do not.
     pub(crate) policy_constraints: bool,
 }
@@ -154,7 +157,8 @@ impl Certificate {
             algorithm: Algorithm::from_identifier(algorithm),
             alt_names_der: None,
             unhandled_critical: None,
-            name_constraints: false,
+            name_constraints: None,
+            other_alt_names: false,
             policy_constraints: false,
         };
         if version > 1 {
@@ -220,16 +224,20 @@ impl Certificate {
             }
             SUBJECT_ALT_NAME => {
                 self.alt_names_der = Some(value.to_vec());
-                let (names, handled) = alt_names(reader.sequence()?)?;
-                self.alt_names = Some(names);
+                let names = alt_names(reader.sequence()?)?;
+                self.other_alt_names = names.others;
+                let known = &names.known;
+                let handled = names.others || !(known.dns.is_empty() && known.ip.is_empty());
+                self.alt_names = Some(names.known);
                 return Ok(handled);
             }
             EXTENDED_KEY_USAGE => {
                 self.extended_key_usage = Some(extended_key_usages(reader.sequence()?)?);
             }
             NAME_CONSTRAINTS => {
-                self.name_constraints = true;
-                return name_constraints(reader);
+                let (constraints, handled) = NameConstraints::read(reader)?;
+                self.name_constraints = Some(constraints);
+                return Ok(handled);
             }
             CRL_DISTRIBUTION_POINTS => crl_distribution_points(reader.sequence()?)?,
             CERTIFICATE_POLICIES => policies(reader.sequence()?)?,
@@ -369,29 +377,28 @@ fn extended_key_usages(mut reader: Reader<'_>) -> Result<Vec<String>, Error> {
     Ok(usages)
 }
 
-const EMAIL: u8 = asn1::implicit(1);
-const DNS: u8 = asn1::implicit(2);
-const URI: u8 = asn1::implicit(6);
-const IP: u8 = asn1::implicit(7);
+pub(crate) const EMAIL: u8 = asn1::implicit(1);
+pub(crate) const DNS: u8 = asn1::implicit(2);
+pub(crate) const URI: u8 = asn1::implicit(6);
+pub(crate) const IP: u8 = asn1::implicit(7);
 
-fn ia5(value: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(value)
-        .ok()
-        .filter(|text| text.is_ascii())
-        .ok_or_else(|| malformed("a certificate with a name that is not plain ASCII"))
+struct FoundNames {
+    known: AltNames,
+    /// Email or URI.
+    others: bool,
 }
 
-/// The names, and whether there is one of the kinds that Go handles. Go also refuses URIs that its net/url cannot
-/// parse; of that only the control characters are followed.
-fn alt_names(mut reader: Reader<'_>) -> Result<(AltNames, bool), Error> {
-    let mut found = AltNames::default();
-    let mut handled = false;
+/// Go also refuses URIs that its net/url cannot parse; of that only the control characters are followed.
+fn alt_names(mut reader: Reader<'_>) -> Result<FoundNames, Error> {
+    let mut known = AltNames::default();
+    let mut others = false;
     while !reader.is_empty() {
         let name = reader.element()?;
         match name.tag {
-            DNS => found.dns.push(ia5(name.value)?.to_owned()),
+            DNS => known.dns.push(ia5(name.value)?.to_owned()),
             EMAIL => {
                 ia5(name.value)?;
+                others = true;
             }
             URI => {
                 if ia5(name.value)?
@@ -400,6 +407,7 @@ fn alt_names(mut reader: Reader<'_>) -> Result<(AltNames, bool), Error> {
                 {
                     return Err(malformed("a certificate with a damaged URI"));
                 }
+                others = true;
             }
             IP => {
                 let address = if let Ok(v4) = <[u8; 4]>::try_from(name.value) {
@@ -411,78 +419,12 @@ fn alt_names(mut reader: Reader<'_>) -> Result<(AltNames, bool), Error> {
                         "a certificate with an IP address that is not 4 or 16 octets",
                     ));
                 };
-                found.ip.push(address.to_string());
+                known.ip.push(address.to_string());
             }
-            _ => continue,
-        }
-        handled = true;
-    }
-    Ok((found, handled))
-}
-
-/// Checks the constraints as Go parses them; whether all are of kinds that it handles.
-fn name_constraints(mut value: Reader<'_>) -> Result<bool, Error> {
-    let damaged = || malformed("a certificate with damaged name constraints");
-    let mut reader = value.sequence()?;
-    value.end()?;
-    let subtrees = [
-        reader.optional(asn1::explicit(0))?,
-        reader.optional(asn1::explicit(1))?,
-    ];
-    reader.end()?;
-    let mut handled = true;
-    let mut empty = true;
-    for subtree in subtrees.into_iter().flatten() {
-        let mut bases = Reader::new(subtree.value);
-        empty &= bases.is_empty();
-        while !bases.is_empty() {
-            let base = bases.sequence()?.element()?;
-            let fits = match base.tag {
-                DNS => is_domain(ia5(base.value)?),
-                EMAIL => {
-                    // A mailbox's local part is not looked into; Go does.
-                    let text = ia5(base.value)?;
-                    let (local, domain) = text.rsplit_once('@').unwrap_or(("a", text));
-                    !local.is_empty() && is_domain(domain)
-                }
-                URI => {
-                    let domain = ia5(base.value)?;
-                    domain.parse::<IpAddr>().is_err() && is_domain(domain)
-                }
-                IP => is_network(base.value),
-                _ => {
-                    handled = false;
-                    true
-                }
-            };
-            if !fits {
-                return Err(damaged());
-            }
+            _ => {}
         }
     }
-    if empty { Err(damaged()) } else { Ok(handled) }
-}
-
-/// Go's domainNameValid for a constraint.
-fn is_domain(text: &str) -> bool {
-    let labels = text.strip_prefix('.').unwrap_or(text);
-    text.is_empty()
-        || labels.split('.').all(|label| {
-            !label.is_empty() && label.bytes().all(|octet| (33..=126).contains(&octet))
-        })
-}
-
-/// An address and a mask of leading ones.
-fn is_network(octets: &[u8]) -> bool {
-    let mask = match octets.len() {
-        8 | 32 => &octets[octets.len() / 2..],
-        _ => return false,
-    };
-    let mask = mask
-        .iter()
-        .fold(0u128, |sum, octet| sum << 8 | u128::from(*octet));
-    let width = if octets.len() == 8 { 32 } else { 128 };
-    mask == 0 || mask.trailing_zeros() + mask.count_ones() == width
+    Ok(FoundNames { known, others })
 }
 
 fn crl_distribution_points(mut points: Reader<'_>) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! lengths count every intermediate, a root's own signature, SHA-1 or not, is never looked at.
 
 use crate::certificate::Certificate;
+use crate::name_constraints::Refused;
 use crate::signature::Refusal;
 
 /// Go's `maxChainSignatureChecks`.
@@ -19,6 +20,7 @@ pub enum Failure {
     NotACa,
     PathLength,
     IncompatibleUsage,
+    NameConstraints,
     BadSignature,
     UnknownAuthority,
     Unsupported,
@@ -33,6 +35,7 @@ impl Failure {
             Self::NotACa => "not-a-ca",
             Self::PathLength => "path-length",
             Self::IncompatibleUsage => "incompatible-usage",
+            Self::NameConstraints => "name-constraints",
             Self::BadSignature => "bad-signature",
             Self::UnknownAuthority => "unknown-authority",
             Self::Unsupported => "unsupported",
@@ -257,12 +260,25 @@ impl<'a> Search<'a> {
         }
         self.check_usages(&certificates)?;
         for (index, certificate) in certificates.iter().enumerate() {
-            let named = certificates[..index]
-                .iter()
-                .any(|below| below.alt_names_der.is_some());
-            if certificate.name_constraints && named {
-                let what = "has name constraints, which are not judged here";
-                return Err(no_chain(Failure::Unsupported, certificate, what));
+            let Some(constraints) = &certificate.name_constraints else {
+                continue;
+            };
+            for below in &certificates[..index] {
+                let Some(names) = &below.alt_names else {
+                    continue;
+                };
+                match constraints.check(names, below.other_alt_names) {
+                    Ok(()) => {}
+                    Err(Refused::Name(name)) => {
+                        let what =
+                            format!("does not allow the name {name} in certificates below it");
+                        return Err(no_chain(Failure::NameConstraints, certificate, &what));
+                    }
+                    Err(Refused::Unjudged) => {
+                        let what = "has name constraints of a kind that is not judged here";
+                        return Err(no_chain(Failure::Unsupported, certificate, what));
+                    }
+                }
             }
         }
         Ok(())

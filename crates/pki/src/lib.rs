@@ -9,6 +9,7 @@ mod error;
 mod inspect;
 mod issue;
 mod name;
+mod name_constraints;
 pub mod pem;
 mod private_key;
 mod public_key;

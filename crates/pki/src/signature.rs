@@ -38,7 +38,7 @@ pub enum Refusal {
     Unknown,
 }
 
-const OIDS: [(&[u8], &str, Option<Algorithm>); 14] = {
+const OIDS: [(&[u8], &str, Option<Algorithm>); 15] = {
     use Hash::{Sha1, Sha256, Sha384, Sha512};
     [
         (
@@ -65,6 +65,11 @@ const OIDS: [(&[u8], &str, Option<Algorithm>); 14] = {
             b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d",
             "sha512WithRSAEncryption",
             Some(Algorithm::RsaPkcs1(Sha512)),
+        ),
+        (
+            b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0e",
+            "sha224WithRSAEncryption",
+            None,
         ),
         (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", "rsassaPss", None),
         (

@@ -7,6 +7,7 @@
 //!
 //! The pairwise consistency test of FIPS 186-5 (sign with the new key, verify) is left to the
 //! caller, who has an independent verifier.
+#![doc = include_str!("../docs/search.md")]
 #![forbid(unsafe_code)]
 
 mod der;
@@ -19,6 +20,7 @@ mod primes;
 mod random;
 mod search;
 mod sieve;
+mod sign;
 
 pub use error::RsaError;
 pub use key::KeyPair;

@@ -19,6 +19,7 @@ macro_rules! with_engine {
         }
     };
 }
+pub(crate) use with_engine;
 
 /// Candidates that one batch takes.
 pub(crate) fn width(lanes: Chosen) -> usize {

@@ -95,6 +95,7 @@ export type ChainFailure =
   | 'not-a-ca'
   | 'path-length'
   | 'incompatible-usage'
+  | 'name-constraints'
   | 'bad-signature'
   | 'unknown-authority'
   | 'unsupported';

@@ -338,7 +338,41 @@ keyUsage = critical, digitalSignature, keyEncipherment, keyCertSign
   });
 }
 
-if (has('go', 'core/certificates')) {
+if (has('go', 'core/certificates') && has('openssl', 'core/certificates')) {
+  certificates('parameters of PSS, as Go takes or refuses them', () => {
+    const pss = (...more: string[]): string[] =>
+      ['rsa_padding_mode:pss', ...more].flatMap((option) => ['-sigopt', option]);
+    const variants = [
+      ['-sha256', ...pss('rsa_pss_saltlen:digest')],
+      ['-sha256', ...pss('rsa_pss_saltlen:0')],
+      ['-sha256', ...pss('rsa_pss_saltlen:20')],
+      ['-sha256', ...pss('rsa_pss_saltlen:max')],
+      ['-sha256', ...pss('rsa_pss_saltlen:32', 'rsa_mgf1_md:sha1')],
+      ['-sha384', ...pss('rsa_pss_saltlen:digest', 'rsa_mgf1_md:sha256')],
+      ['-sha512', ...pss('rsa_pss_saltlen:64', 'rsa_mgf1_md:sha512')],
+      ['-sha1', ...pss('rsa_pss_saltlen:20')],
+      ['-sha512-256', ...pss('rsa_pss_saltlen:32')],
+      ['-sha224'],
+      ['-md5'],
+    ];
+    openssl(['genpkey', '-algorithm', 'RSA', '-out', 'pss.key']);
+    const made = variants.map((options) =>
+      openssl(['req', '-x509', '-new', '-key', 'pss.key', '-subj', '/CN=x', ...options, '-outform', 'DER']),
+    );
+    const answers = askGo(made.map((der) => ({ Op: 'signature', Leaf: base64(der), Parent: base64(der) })));
+    for (const [index, der] of made.entries()) {
+      const certificate = parsed(der);
+      const held = core.signatureHolds(certificate, certificate);
+      assert.is(held, answers[index]?.ok, `${variants[index]}: ${answers[index]?.error}`);
+    }
+    assert.equal(made.map((der) => parsed(der).signatureAlgorithm).slice(-4), [
+      'rsassaPss',
+      'rsassaPss',
+      'sha224WithRSAEncryption',
+      'md5WithRSAEncryption',
+    ]);
+  });
+
   certificates('Go reads and verifies every pair of types', () => {
     const questions = TYPES.flatMap((issuerType) => {
       const parent = root(issuerType);

@@ -1,8 +1,10 @@
 /** Chains, judged by the crypto/x509 of Go on PKIs that are made at random, most of them broken. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Certificate, type CertificateSpec, type ChainFailure, createCore, type PrivateKey } from '../src/core.ts';
-import { askGo, base64, type GoAnswer, type GoQuestion, has } from './judges.ts';
+import { askGo, base64, type GoAnswer, type GoQuestion, has, openssl, scratch } from './judges.ts';
 
 const chains = suite('core/chains');
 const core = await createCore();
@@ -136,6 +138,106 @@ if (has('go', 'core/chains')) {
       'several chains',
     );
   });
+}
+
+if (has('go', 'core/chains') && has('openssl', 'core/chains')) {
+  chains('name constraints of DNS names and addresses', () => {
+    const names = [
+      ['a.example.com'],
+      ['example.com', 'b.A.Example.com'],
+      ['*.example.com'],
+      ['*.a.example.com', 'xexample.com'],
+      ['other.test'],
+      ['a.example.com.'],
+      ['.example.com'],
+      ['localhost', 'kubernetes.default.svc.cluster.local'],
+      [],
+    ];
+    const addresses = [
+      [],
+      ['10.1.2.3'],
+      ['10.255.0.1', '192.168.0.1'],
+      ['127.0.0.1', '::1'],
+      ['2001:db8::7'],
+      ['11.0.0.1'],
+    ];
+    const questions: GoQuestion[] = [];
+    const ours: boolean[] = [];
+    const reasons: string[] = [];
+    for (const constraints of [
+      'permitted;DNS:example.com',
+      'permitted;DNS:.example.com',
+      'excluded;DNS:a.example.com',
+      'excluded;DNS:.a.example.com, permitted;DNS:example.com',
+      'permitted;DNS:EXAMPLE.com, permitted;DNS:local, permitted;DNS:localhost',
+      'permitted;IP:10.0.0.0/255.0.0.0',
+      'excluded;IP:10.128.0.0/255.128.0.0, permitted;DNS:example.com',
+      'permitted;IP:10.0.0.0/255.0.0.0, permitted;IP:2001:db8:0:0:0:0:0:0/ffff:ffff:0:0:0:0:0:0',
+      'excluded;IP:0.0.0.0/0.0.0.0, excluded;IP:0:0:0:0:0:0:0:0/0:0:0:0:0:0:0:0',
+      'permitted;dirName:dir',
+      'permitted;email:example.com',
+    ]) {
+      const constrained = constrainedCa(constraints);
+      const between = issue('between', second, constrained, { subjectAltNames: { dns: ['between.test'], ip: [] } });
+      const plain = issue('plain', second, constrained);
+      for (const dns of names) {
+        for (const ip of addresses) {
+          for (const [parent, intermediates] of [
+            [constrained, []],
+            [plain, [plain]],
+            [between, [between]],
+          ] as const) {
+            const below = issue('below', third, parent, { subjectAltNames: { dns, ip } });
+            const asked = {
+              leaf: below.certificate,
+              roots: [constrained.certificate],
+              intermediates: intermediates.map((one) => one.certificate),
+              at: AT,
+            };
+            const result = core.chains(asked);
+            ours.push(result.ok);
+            reasons.push(`${constraints} on ${dns} ${ip}: ${result.ok ? 'ok' : `${result.failure}, ${result.detail}`}`);
+            questions.push({
+              Op: 'verify',
+              Leaf: base64(asked.leaf.der),
+              Roots: asked.roots.map((one) => base64(one.der)),
+              Intermediates: asked.intermediates.map((one) => base64(one.der)),
+              At: AT,
+            });
+          }
+        }
+      }
+    }
+    for (const [index, answer] of askGo(questions).entries()) {
+      assert.is(ours[index], answer.ok, `${reasons[index]}; Go: ${answer.error}`);
+    }
+    assert.ok(ours.includes(true) && ours.includes(false));
+  });
+}
+
+/** A root by OpenSSL: the core writes no name constraints. */
+function constrainedCa(constraints: string): Issued {
+  writeFileSync(join(scratch, 'constrained.key'), first.toPem());
+  writeFileSync(
+    join(scratch, 'constrained.cnf'),
+    `[req]
+distinguished_name = name
+prompt = no
+x509_extensions = extensions
+[name]
+CN = constrained
+[dir]
+O = org
+[extensions]
+basicConstraints = critical, CA:true
+nameConstraints = critical, ${constraints}
+`,
+  );
+  const args = ['-key', 'constrained.key', '-config', 'constrained.cnf', '-days', '9000', '-outform', 'DER'];
+  const der = openssl(['req', '-x509', '-new', ...args]);
+  const [block] = core.inspect(Buffer.from(core.toPem({ der } as unknown as Certificate)));
+  assert.ok(block?.kind === 'certificate');
+  return { certificate: block.certificate, key: first };
 }
 
 /** Go's texts, and the codes that may stand for each. An unknown authority has its hint's code when there is one. */

@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -87,34 +88,47 @@ keys('new keys differ', async () => {
 
 keys('RSA keys of two sizes come in the order asked for, and every one is reported', async () => {
   const types: KeyType[] = ['rsa:2048', 'ed25519', 'rsa:2112', 'ec:p256'];
-  const seen: string[] = [];
-  let last = 0;
+  const seen: number[] = [];
+<<<<<<< HEAD
+  let most = 0;
   const some = await core.generateKeys(types, {
-    onProgress: ({ done, total, type }) => {
-      assert.is(done, last + 1);
+    onProgress: ({ done, total, tests }) => {
       assert.is(total, 4);
-      last = done;
-      seen.push(type);
+      assert.ok(tests >= most);
+      most = tests;
+      if (done !== seen.at(-1)) seen.push(done);
+=======
+  let before = 0;
+  const some = await core.generateKeys(types, {
+    onProgress: ({ done, total, tests }) => {
+      assert.is(total, 4);
+      assert.ok(tests >= before);
+      before = tests;
+      seen.push(done);
+>>>>>>> pki
     },
   });
   assert.equal(
     some.map((key) => key.type.bits),
     [2048, 256, 2112, 256],
   );
-  assert.equal(seen.sort(), [...types].sort());
+<<<<<<< HEAD
+  assert.equal(seen, [1, 2, 3, 4]);
+=======
+  assert.equal([...new Set(seen)], [1, 2, 3, 4]);
+>>>>>>> pki
 });
 
 keys('the thread stays responsive while RSA keys are searched', async () => {
-  let ticks = 0;
-  const timer = setInterval(() => {
-    ticks += 1;
-  }, 5);
-  const start = performance.now();
-  await core.generateKeys(['rsa:3072']);
-  const passed = performance.now() - start;
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
+  const timer = setInterval(() => {}, 5);
+  await core.generateKeys(['rsa:4096']);
   clearInterval(timer);
-  // A blocked thread ticks once at the end; half of the possible ticks leaves room for a busy machine.
-  assert.ok(passed < 100 || ticks > passed / 20, `${ticks} ticks in ${passed} ms`);
+  delay.disable();
+  // Half a second of search on this thread would be one sample of half a second. On an idle machine the median is
+  // 5 ms; a busy one gets room.
+  assert.ok(delay.percentile(50) < 50e6, `median ${delay.percentile(50) / 1e6} ms`);
 });
 
 keys('an abort before and while keys are searched', async () => {

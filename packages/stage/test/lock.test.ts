@@ -201,11 +201,17 @@ else {
     const parts = name.split('.');
     const replaced = (changes: Readonly<Record<number, string>>) =>
       parts.map((part, index) => changes[index] ?? part).join('.');
-    // A process that has ended and whose parent does not ask: a zombie keeps its pid and its start time.
-    const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // A process that has ended and whose parent does not ask: a zombie keeps its pid and its start time. It must not end
+    // before the shell, which would ask, has become sleep, which does not.
+    const shell = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
     const zombie = await new Promise<string>((done) => shell.stdout.once('data', (text) => done(String(text).trim())));
+    const until = async (holds: () => boolean) => {
+      while (!holds()) await new Promise((done) => setTimeout(done, 5));
+    };
     const stat = () => fs.readFileSync(`/proc/${zombie}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-    while (stat()[0] !== 'Z') await new Promise((done) => setTimeout(done, 5));
+    await until(() => fs.readFileSync(`/proc/${shell.pid}/comm`, 'latin1') === 'sleep\n');
+    process.kill(Number(zombie), 'SIGKILL');
+    await until(() => stat()[0] === 'Z');
 
     const put = (claim: string) => {
       const inside = join(folder, '.k3s-pki-stage');
