@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** A rival, or a command of ours, that can't run here; the message says what is lacking. */
 export class Absent extends Error {}
@@ -44,7 +44,10 @@ export async function finish(command, args, { env = {}, cwd, discard = false } =
     // 127 is GNU time's own answer to a program that is not there.
     if (code === 127 && gnuTime) throw new Absent(`no ${command}`);
     if (code !== 0) {
-      const words = `${[command, ...args].join(' ').slice(0, 200)} ended with ${code}: ${stderr.trim().slice(-1000)}`;
+      const words = `${[command, ...args]
+        .map((word) => basename(word))
+        .join(' ')
+        .slice(0, 200)} ended with ${code}: ${stderr.trim().slice(-1000)}`;
       throw Object.assign(new Error(words), { code, stderr });
     }
     return { wall, ...usage(report), stdout: Buffer.concat(chunks.stdout) };
