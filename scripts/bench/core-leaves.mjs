@@ -30,6 +30,7 @@ async function measure() {
   const caKey = readFileSync(join(folder, 'client-ca.key'));
   const profile = call(() => issuer.addProfile(ca.der, caKey, ...usages, 'ec:p256')) ?? 0;
 
+  let memory;
   const issue = (batch) => {
     const rows = Array.from({ length: BATCH }, (_, index) => ({
       commonName: `system:node:${node(batch * BATCH + index)}`,
@@ -39,10 +40,10 @@ async function measure() {
       notBefore,
       notAfter: notBefore + 365 * DAY,
     }));
-    const leaves = readLeaves(
-      call(() => issuer.issue(profile, packRows(rows))),
-      BATCH,
-    );
+    const packed = call(() => issuer.issue(profile, packRows(rows), memory && new Uint8Array(memory)));
+    const leaves = readLeaves(packed, BATCH, (released) => {
+      memory = released;
+    });
     const text = (octets) => Buffer.from(octets).toString('latin1');
     const last = {
       node: node(batch * BATCH + BATCH - 1),

@@ -200,10 +200,10 @@ let sample;
 
 async function ourCore(count) {
   const { stdout } = await script('core-leaves.mjs', [authority().tls, String(count)]);
-  const { absent, seconds, cpu, count: units, last } = JSON.parse(stdout);
+  const { absent, seconds, cpu, count: units, lanes, last } = JSON.parse(stdout);
   if (absent) throw new Absent(absent);
   verified.kubelet({ ...last, bundle: authority().bundle });
-  return { wall: seconds, cpu, units };
+  return { wall: seconds, cpu, units, lanes };
 }
 
 async function goLeaves(count, workers) {
