@@ -202,7 +202,7 @@ fn int_portable() {
 #[cfg(target_arch = "wasm32")]
 #[wasm_bindgen_test::wasm_bindgen_test]
 fn fma_vector() {
-    // Where the probe finds no fused operation there is nothing to be right.
+    // Where the probe finds no fused operation, as with V8's --no-enable-fma3, nothing is to be right.
     if Vector::fused() {
         differential::<Fma<Vector>>("fma, vector");
     }
