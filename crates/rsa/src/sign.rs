@@ -132,7 +132,7 @@ impl KeyPair {
         let bits = self.bits() - 1;
         let mut bytes = Zeroizing::new(vec![0u8; bits.div_ceil(8) as usize]);
         rng.fill(&mut bytes)?;
-        if bits % 8 != 0 {
+        if !bits.is_multiple_of(8) {
             bytes[0] &= (1 << (bits % 8)) - 1;
         }
         Ok(BoxedUint::from_be_slice_truncated(

@@ -509,14 +509,12 @@ fn equal_mask(a: usize, b: usize) -> i64 {
 }
 
 /// Pre: `|x| <= 2^53`.
-#[allow(clippy::cast_precision_loss)]
 fn exact(x: i64) -> f64 {
     debug_assert!(x.unsigned_abs() <= 1 << 53);
     x as f64
 }
 
 /// Pre: an integer with `|x| < 2^53`.
-#[allow(clippy::cast_possible_truncation)]
 fn truncated(x: f64) -> i64 {
     x as i64
 }

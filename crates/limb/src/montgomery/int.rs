@@ -108,13 +108,9 @@ impl<L: Lanes> Carry<L> {
     #[inline(always)]
     fn digit(&mut self, sum: Sum<L>) -> L::I {
         let mask = L::splat_i(MASK);
-        let mut digits = [mask; 2];
-        for half in 0..2 {
-            let total = L::add_i(sum.0[half], self.0[half]);
-            digits[half] = L::and(total, mask);
-            self.0[half] = L::shr_u::<WIDTH>(total);
-        }
-        L::pack_words(digits[0], digits[1])
+        let totals = [0, 1].map(|half| L::add_i(sum.0[half], self.0[half]));
+        self.0 = totals.map(L::shr_u::<WIDTH>);
+        L::pack_words(L::and(totals[0], mask), L::and(totals[1], mask))
     }
 }
 
