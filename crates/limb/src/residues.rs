@@ -78,7 +78,7 @@ mod tests {
             let number: Vec<u64> = (0..1 + seed % 64)
                 .map(|i| match seed % 4 {
                     0 => u64::MAX,
-                    1 => 1 << (seed + i) % 64,
+                    1 => 1 << ((seed + i) % 64),
                     _ => (i + 1)
                         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
                         .rotate_left(seed as u32),
