@@ -510,6 +510,32 @@ mod tests {
     }
 
     #[test]
+    fn primes_of_openssl_pass() {
+        for (bits, count) in [(1024, 24), (1056, 4), (1536, 8), (2048, 8)] {
+            let primes: Vec<Words> = (0..count)
+                .map(|_| {
+                    let output = std::process::Command::new("openssl")
+                        .args(["prime", "-generate", "-hex", "-bits", &bits.to_string()])
+                        .output()
+                        .unwrap();
+                    let hex = String::from_utf8(output.stdout).unwrap();
+                    let prime = BigUint::parse_bytes(hex.trim().as_bytes(), 16).unwrap();
+                    Words::new(prime.to_u64_digits())
+                })
+                .collect();
+            for lanes in ALL {
+                for chunk in primes.chunks(width(lanes)) {
+                    let passed = fermat(lanes, chunk);
+                    assert!(
+                        passed.iter().all(|p| *p),
+                        "{lanes:?}, {bits} bits: {chunk:x?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn jacobi_agrees_with_euler() {
         // For a prime n, (a | n) = a^((n-1)/2) mod n.
         let n = (BigUint::from(1u8) << 127u32) - 1u8;
