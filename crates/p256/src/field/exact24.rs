@@ -1,5 +1,9 @@
 //! Eleven signed limbs of 24 bits held as doubles at their own weight; no operation ever rounds, so
 //! that fused and unfused multiply-adds agree. R = 2^264.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are the places of limbs and columns"
+)]
 
 use core::marker::PhantomData;
 
