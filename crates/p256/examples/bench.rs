@@ -40,10 +40,17 @@ impl Bench {
             "scalar" => LaneChoice::Scalar,
             _ => LaneChoice::Auto,
         };
-        let table = if large { TableSize::Large } else { TableSize::Small };
+        let table = if large {
+            TableSize::Large
+        } else {
+            TableSize::Small
+        };
         let mut engine = Engine::new(lanes, table).expect("lanes");
         let mut random = Repeatable(seed.into());
-        let ca = engine.generate_keys(1, &mut random).expect("a key").remove(0);
+        let ca = engine
+            .generate_keys(1, &mut random)
+            .expect("a key")
+            .remove(0);
         Self {
             engine,
             random,
@@ -73,7 +80,10 @@ impl Bench {
     }
 
     pub fn keys(&mut self, count: usize) {
-        let keys = self.engine.generate_keys(count, &mut self.random).expect("keys");
+        let keys = self
+            .engine
+            .generate_keys(count, &mut self.random)
+            .expect("keys");
         self.publics.clear();
         for key in &keys {
             self.publics.extend_from_slice(&key.public);
@@ -82,12 +92,16 @@ impl Bench {
 
     pub fn draw_digests(&mut self, count: usize) {
         self.digests.resize(count, [0; 32]);
-        self.random.fill(self.digests.as_flattened_mut()).expect("digests");
+        self.random
+            .fill(self.digests.as_flattened_mut())
+            .expect("digests");
     }
 
     pub fn sign(&mut self) {
-        let signatures =
-            self.engine.sign(&self.ca, &self.digests, &mut self.random).expect("signatures");
+        let signatures = self
+            .engine
+            .sign(&self.ca, &self.digests, &mut self.random)
+            .expect("signatures");
         self.signatures.clear();
         for signature in &signatures {
             let der = signature.to_der();

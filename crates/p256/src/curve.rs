@@ -1,5 +1,6 @@
 //! Multiples of the generator, a batch at a time. The argument that no exceptional case of the
 //! affine addition is met is in `docs/fixed-base.md`.
+#![doc = include_str!("../docs/fixed-base.md")]
 
 use limb::lanes::{Lanes, Packed};
 
@@ -150,8 +151,11 @@ impl<R: Repr> Curve<R> {
             recode(self.window, &block, &mut self.digits);
             wipe(&mut block, U256::ZERO);
             let size = 2 * R::PLANES * self.window.vectors();
-            for (w, (digits, table)) in
-                self.digits.iter().zip(self.table.chunks_exact(size)).enumerate()
+            for (w, (digits, table)) in self
+                .digits
+                .iter()
+                .zip(self.table.chunks_exact(size))
+                .enumerate()
             {
                 let at = w * pairs + group * GROUP_PAIRS;
                 let xs = &mut self.xs[at..at + GROUP_PAIRS];
@@ -205,7 +209,13 @@ impl<R: Repr> Curve<R> {
             accumulate_differences::<R>(left, right, before, &mut product);
         }
         let mut inverse = invert::<R, P>(&product);
-        for (node, before) in self.before.chunks_exact(pairs).take(nodes).enumerate().rev() {
+        for (node, before) in self
+            .before
+            .chunks_exact(pairs)
+            .take(nodes)
+            .enumerate()
+            .rev()
+        {
             let (lx, rx) = self.xs[node * 2 * span..].split_at_mut(span);
             let (ly, ry) = self.ys[node * 2 * span..].split_at_mut(span);
             add_points::<R>((lx, ly), (rx, ry), before, &mut inverse);
@@ -425,4 +435,3 @@ fn finish<R: Repr>(
     let point = |i: usize| Affine { x: x[i], y: y[i] };
     ([point(0), point(1)], good)
 }
-

@@ -122,7 +122,11 @@ impl Signature {
         let mut bytes = [0; 72];
         let mut at = 2;
         for integer in [&self.r, &self.s] {
-            let zeros = integer.iter().take_while(|&&byte| byte == 0).count().min(31);
+            let zeros = integer
+                .iter()
+                .take_while(|&&byte| byte == 0)
+                .count()
+                .min(31);
             let digits = &integer[zeros..];
             let padding = usize::from(digits[0] >> 7);
             bytes[at] = 2;
@@ -252,7 +256,10 @@ impl Engine {
         key: &Secret,
         digests: &[[u8; 32]],
     ) -> Result<Vec<Signature>, P256Error> {
-        signatures(self.core.sign(&key.0, digests, &vec![&[][..]; digests.len()]))
+        signatures(
+            self.core
+                .sign(&key.0, digests, &vec![&[][..]; digests.len()]),
+        )
     }
 
     /// SHA-256 of each message, in order, four at a time. Fastest where lengths are equal.
@@ -264,7 +271,9 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("lanes", &self.lanes).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("lanes", &self.lanes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -325,11 +334,7 @@ impl<R: Repr> Core for Curve<R> {
     }
 }
 
-fn multiply(
-    core: &mut dyn Core,
-    scalars: &[U256],
-    first: usize,
-) -> Result<Vec<Affine>, P256Error> {
+fn multiply(core: &mut dyn Core, scalars: &[U256], first: usize) -> Result<Vec<Affine>, P256Error> {
     core.multiply_base(scalars)
         .map_err(|row| P256Error::PointCheck { row }.after(first))
 }

@@ -194,7 +194,9 @@ mod tests {
         let m = big(M::VALUE);
         let mut x = 1u64;
         let mut word = || {
-            x = x.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            x = x
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
             x ^ (x >> 29)
         };
         for round in 0..3000 {

@@ -12,9 +12,9 @@ mod modulus;
 mod nonce;
 mod sha256;
 mod sign;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod trace;
 mod u256;
 
-pub use engine::{
-    DerSignature, Engine, KeyPair, LaneChoice, Random, Secret, Signature, TableSize,
-};
+pub use engine::{DerSignature, Engine, KeyPair, LaneChoice, Random, Secret, Signature, TableSize};
 pub use error::P256Error;

@@ -66,8 +66,14 @@ impl<L: Packed> Drop for Shared<L> {
 impl<L: Packed> Drop for Nonces<L> {
     fn drop(&mut self) {
         wipe(&mut self.value, L::splat_i(0));
-        wipe(core::slice::from_mut(&mut self.key.inner), States::initial());
-        wipe(core::slice::from_mut(&mut self.key.outer), States::initial());
+        wipe(
+            core::slice::from_mut(&mut self.key.inner),
+            States::initial(),
+        );
+        wipe(
+            core::slice::from_mut(&mut self.key.outer),
+            States::initial(),
+        );
     }
 }
 

@@ -6,20 +6,80 @@ use limb::lanes::Packed;
 pub(crate) const BLOCK: usize = 64;
 
 const INITIAL: [u32; 8] = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
     0x5be0_cd19,
 ];
 
 const ROUND: [u32; 64] = [
-    0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4,
-    0xab1c_5ed5, 0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe,
-    0x9bdc_06a7, 0xc19b_f174, 0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f,
-    0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da, 0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7,
-    0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967, 0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc,
-    0x5338_0d13, 0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85, 0xa2bf_e8a1, 0xa81a_664b,
-    0xc24b_8b70, 0xc76c_51a3, 0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070, 0x19a4_c116,
-    0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
-    0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7,
+    0x428a_2f98,
+    0x7137_4491,
+    0xb5c0_fbcf,
+    0xe9b5_dba5,
+    0x3956_c25b,
+    0x59f1_11f1,
+    0x923f_82a4,
+    0xab1c_5ed5,
+    0xd807_aa98,
+    0x1283_5b01,
+    0x2431_85be,
+    0x550c_7dc3,
+    0x72be_5d74,
+    0x80de_b1fe,
+    0x9bdc_06a7,
+    0xc19b_f174,
+    0xe49b_69c1,
+    0xefbe_4786,
+    0x0fc1_9dc6,
+    0x240c_a1cc,
+    0x2de9_2c6f,
+    0x4a74_84aa,
+    0x5cb0_a9dc,
+    0x76f9_88da,
+    0x983e_5152,
+    0xa831_c66d,
+    0xb003_27c8,
+    0xbf59_7fc7,
+    0xc6e0_0bf3,
+    0xd5a7_9147,
+    0x06ca_6351,
+    0x1429_2967,
+    0x27b7_0a85,
+    0x2e1b_2138,
+    0x4d2c_6dfc,
+    0x5338_0d13,
+    0x650a_7354,
+    0x766a_0abb,
+    0x81c2_c92e,
+    0x9272_2c85,
+    0xa2bf_e8a1,
+    0xa81a_664b,
+    0xc24b_8b70,
+    0xc76c_51a3,
+    0xd192_e819,
+    0xd699_0624,
+    0xf40e_3585,
+    0x106a_a070,
+    0x19a4_c116,
+    0x1e37_6c08,
+    0x2748_774c,
+    0x34b0_bcb5,
+    0x391c_0cb3,
+    0x4ed8_aa4a,
+    0x5b9c_ca4f,
+    0x682e_6ff3,
+    0x748f_82ee,
+    0x78a5_636f,
+    0x84c8_7814,
+    0x8cc7_0208,
+    0x90be_fffa,
+    0xa450_6ceb,
+    0xbef9_a3f7,
     0xc671_78f2,
 ];
 
@@ -176,6 +236,26 @@ impl Tail {
     }
 }
 
+/// What a lane is at.
+struct Lane<'a> {
+    index: usize,
+    whole: &'a [[u8; BLOCK]],
+    tail: Tail,
+    done: usize,
+}
+
+impl Lane<'_> {
+    fn block(&self) -> &[u8; BLOCK] {
+        self.whole.get(self.done).unwrap_or_else(|| {
+            &self.tail.bytes.as_chunks::<BLOCK>().0[self.done - self.whole.len()]
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        self.done == self.whole.len() + self.tail.blocks
+    }
+}
+
 /// SHA-256 of each message, in order. Lengths may differ: a lane that is through takes the next
 /// message, so that the lanes idle only at the end.
 pub(crate) fn sha256_many<L: Packed>(messages: &[&[u8]]) -> Vec<[u8; 32]> {
@@ -183,15 +263,19 @@ pub(crate) fn sha256_many<L: Packed>(messages: &[&[u8]]) -> Vec<[u8; 32]> {
     let empty = [0; BLOCK];
     let mut next = messages.iter().enumerate();
     let mut states = States::<L>::initial();
-    // Message, its index, its tail, blocks done.
-    let mut lanes: [Option<(usize, &[u8], Tail, usize)>; 4] = [const { None }; 4];
+    let mut lanes: [Option<Lane>; 4] = [const { None }; 4];
     loop {
         let mut fresh = [false; 4];
         for (lane, fresh) in lanes.iter_mut().zip(&mut fresh) {
             if lane.is_none()
                 && let Some((index, message)) = next.next()
             {
-                *lane = Some((index, message, Tail::of(message), 0));
+                *lane = Some(Lane {
+                    index,
+                    whole: message.as_chunks::<BLOCK>().0,
+                    tail: Tail::of(message),
+                    done: 0,
+                });
                 *fresh = true;
             }
         }
@@ -201,23 +285,17 @@ pub(crate) fn sha256_many<L: Packed>(messages: &[&[u8]]) -> Vec<[u8; 32]> {
         if fresh.contains(&true) {
             states.restart(fresh);
         }
-        let blocks = lanes.each_ref().map(|lane| match lane {
-            None => &empty,
-            Some((_, message, tail, done)) => {
-                let whole = message.as_chunks::<BLOCK>().0;
-                whole
-                    .get(*done)
-                    .unwrap_or_else(|| &tail.bytes.as_chunks::<BLOCK>().0[*done - whole.len()])
-            }
-        });
+        let blocks = lanes
+            .each_ref()
+            .map(|lane| lane.as_ref().map_or(&empty, Lane::block));
         states.absorb(blocks);
         let mut results = None;
-        for (i, lane) in lanes.iter_mut().enumerate() {
-            if let Some((index, message, tail, done)) = lane {
-                *done += 1;
-                if *done == message.len() / BLOCK + tail.blocks {
-                    digests[*index] = results.get_or_insert_with(|| states.digests())[i];
-                    *lane = None;
+        for (i, slot) in lanes.iter_mut().enumerate() {
+            if let Some(lane) = slot {
+                lane.done += 1;
+                if lane.is_done() {
+                    digests[lane.index] = results.get_or_insert_with(|| states.digests())[i];
+                    *slot = None;
                 }
             }
         }

@@ -68,15 +68,23 @@ impl<R: Repr> Signer<R> {
             .map(|digest| U256::from_be_bytes(digest).reduce_once::<N>())
             .collect();
         let mut k = self.draw(&z, added, skip);
-        let points = curve.multiply_base(&k[..rows]);
-        let result = points
-            .map_err(|row| P256Error::PointCheck { row })
-            .and_then(|points| {
-                let r: Vec<U256> = points.iter().map(|p| p.x.reduce_once::<N>()).collect();
-                self.finish(&r, &z, &k)
-            });
+        let result = self.sign_with(curve, &z, &k[..rows]);
         wipe(&mut k, U256::ZERO);
         result
+    }
+
+    /// Signs with given nonces. Pre: z below n, k in 1..n.
+    fn sign_with(
+        &self,
+        curve: &mut Curve<R>,
+        z: &[U256],
+        k: &[U256],
+    ) -> Result<Vec<Option<Scalars>>, P256Error> {
+        let points = curve
+            .multiply_base(k)
+            .map_err(|row| P256Error::PointCheck { row })?;
+        let r: Vec<U256> = points.iter().map(|p| p.x.reduce_once::<N>()).collect();
+        self.finish(&r, z, k)
     }
 
     /// A nonce a row, and up to three more.
@@ -108,7 +116,7 @@ impl<R: Repr> Signer<R> {
         let mut batch = Batch::<R> {
             r: load(r),
             z: load(z),
-            k: load(&k[..rows]),
+            k: load(k),
             before: vec![R::zero(); rows.div_ceil(2)],
         };
         let square = R::load([R::square_of_r::<N>(); 2]);
@@ -117,7 +125,10 @@ impl<R: Repr> Signer<R> {
         let mut inverse = invert::<R, N>(&product);
         let mut out = vec![None; rows];
         divide::<R>(&batch, &self.secret, &mut inverse, r, &mut out);
-        let s: Vec<U256> = out.iter().map(|row| row.map_or(U256::ZERO, |[_, s]| s)).collect();
+        let s: Vec<U256> = out
+            .iter()
+            .map(|row| row.map_or(U256::ZERO, |[_, s]| s))
+            .collect();
         let s = load(&s);
         if let Some(row) = first_wrong::<R>(&batch, &self.secret, &s, &out) {
             return Err(P256Error::SignatureCheck { row });
@@ -181,4 +192,95 @@ fn first_wrong<R: Repr>(
         }
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::curve::Window;
+    use crate::field::exact24::Exact24;
+    use crate::field::fma52::Fma52;
+    use crate::modulus::Modulus;
+    use limb::arch::portable::Portable;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Rows of d, Qx, Qy, k, digest, r, s.
+    fn nist() -> Vec<[U256; 7]> {
+        let file = include_str!("../tests/vectors/nist-siggen-p256-sha256.txt");
+        let integer = |hex: &str| {
+            U256(core::array::from_fn(|i| {
+                u64::from_str_radix(&hex[48 - 16 * i..64 - 16 * i], 16).unwrap()
+            }))
+        };
+        let rows = file.lines().filter(|line| !line.starts_with('#'));
+        rows.map(|row| {
+            let columns: Vec<U256> = row.split(' ').map(integer).collect();
+            columns.try_into().unwrap()
+        })
+        .collect()
+    }
+
+    fn nist_vectors_with_their_nonces<R: Repr>() {
+        let mut curve = Curve::<R>::new(Window::Four);
+        let rows = nist();
+        assert_eq!(rows.len(), 15);
+        for [d, _, _, k, digest, r, s] in rows {
+            let signer = Signer::<R>::new(&d.to_be_bytes());
+            let z = digest.reduce_once::<N>();
+            let signed = signer.sign_with(&mut curve, &[z], &[k]).unwrap();
+            assert_eq!(signed, [Some([r, s])]);
+        }
+    }
+
+    /// A nonce that the point was not made of, and one wrong row among many.
+    fn wrong_rows_are_named<R: Repr>() {
+        let signer = Signer::<R>::new(&[1; 32]);
+        let small = |x| U256([x, 0, 0, 0]);
+        let k: Vec<U256> = (1..=5).map(small).collect();
+        let r: Vec<U256> = (11..=15).map(small).collect();
+        let z: Vec<U256> = (21..=25).map(small).collect();
+        let good = signer.finish(&r, &z, &k).unwrap();
+        let s: Vec<U256> = good.iter().map(|row| row.unwrap()[1]).collect();
+        for wrong in 0..5 {
+            let mut s = s.clone();
+            s[wrong] = s[wrong].add(U256::ONE).0.reduce_once::<N>();
+            let pairs = |x: &[U256]| -> Vec<R::Tight> {
+                (0..3)
+                    .map(|i| R::load([x[2 * i], x[(2 * i + 1).min(4)]]))
+                    .collect()
+            };
+            let batch = Batch::<R> {
+                r: pairs(&r),
+                z: pairs(&z),
+                k: (0..3)
+                    .map(|i| to_montgomery::<R, N>([k[2 * i], k[(2 * i + 1).min(4)]]))
+                    .collect(),
+                before: Vec::new(),
+            };
+            let found = first_wrong::<R>(&batch, &signer.secret, &pairs(&s), &good);
+            assert_eq!(found, Some(wrong));
+        }
+        // s = 0 where z = -r d: no signature, and no error either.
+        let d = U256::from_be_bytes(&[1; 32]);
+        let z = N::VALUE.sub(d).0;
+        let zero = signer
+            .finish(&[U256::ONE, small(2)], &[z, small(7)], &k[..2])
+            .unwrap();
+        assert!(zero[0].is_none() && zero[1].is_some());
+        let zero = signer.finish(&[U256::ZERO], &[small(7)], &k[..1]).unwrap();
+        assert_eq!(zero, [None]);
+    }
+
+    #[test]
+    fn fma52() {
+        nist_vectors_with_their_nonces::<Fma52<Portable>>();
+        wrong_rows_are_named::<Fma52<Portable>>();
+    }
+
+    #[test]
+    fn exact24() {
+        nist_vectors_with_their_nonces::<Exact24<Portable>>();
+        wrong_rows_are_named::<Exact24<Portable>>();
+    }
 }

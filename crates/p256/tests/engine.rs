@@ -90,9 +90,14 @@ fn keys_agree_between_lanes_tables_and_the_judge() {
         let mut first: Option<Vec<_>> = None;
         for table in TABLES {
             for mut engine in engines(table) {
-                let keys = engine.generate_keys(count, &mut Repeatable(count as u64)).unwrap();
+                let keys = engine
+                    .generate_keys(count, &mut Repeatable(count as u64))
+                    .unwrap();
                 assert_eq!(keys.len(), count);
-                let bytes: Vec<_> = keys.iter().map(|k| (*k.secret.as_bytes(), k.public)).collect();
+                let bytes: Vec<_> = keys
+                    .iter()
+                    .map(|k| (*k.secret.as_bytes(), k.public))
+                    .collect();
                 if let Some(first) = &first {
                     assert_eq!(first, &bytes);
                 } else {
@@ -118,8 +123,13 @@ fn signatures_verify_and_agree_between_lanes() {
         }
         let mut first = None;
         for mut engine in engines(TableSize::Small) {
-            let key = engine.generate_keys(1, &mut Repeatable(3)).unwrap().remove(0);
-            let signatures = engine.sign(&key.secret, &digests, &mut Repeatable(9)).unwrap();
+            let key = engine
+                .generate_keys(1, &mut Repeatable(3))
+                .unwrap()
+                .remove(0);
+            let signatures = engine
+                .sign(&key.secret, &digests, &mut Repeatable(9))
+                .unwrap();
             let judge = p256::ecdsa::VerifyingKey::from_sec1_bytes(&key.public).unwrap();
             for (digest, signature) in digests.iter().zip(&signatures) {
                 let plain = p256::ecdsa::Signature::from_scalars(signature.r, signature.s).unwrap();
@@ -204,7 +214,16 @@ fn the_chosen_lanes_are_named() {
         let engine = Engine::new(choice, TableSize::Small).unwrap();
         assert_eq!(engine.lanes(), choice);
     }
-    let auto = Engine::new(LaneChoice::Auto, TableSize::Small).unwrap().lanes();
+    let auto = Engine::new(LaneChoice::Auto, TableSize::Small)
+        .unwrap()
+        .lanes();
     let fused = Engine::new(LaneChoice::Fma, TableSize::Small).is_ok();
-    assert_eq!(auto, if fused { LaneChoice::Fma } else { LaneChoice::Simd });
+    assert_eq!(
+        auto,
+        if fused {
+            LaneChoice::Fma
+        } else {
+            LaneChoice::Simd
+        }
+    );
 }

@@ -10,7 +10,11 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn lengths_from_0_to_300_in_any_company() {
-    let text: Vec<u8> = (0..=255u8).cycle().map(|x| x.wrapping_mul(37) ^ 5).take(300).collect();
+    let text: Vec<u8> = (0..=255u8)
+        .cycle()
+        .map(|x| x.wrapping_mul(37) ^ 5)
+        .take(300)
+        .collect();
     for engine in engines(TableSize::Small) {
         for stride in [1, 7, 101] {
             let messages: Vec<&[u8]> = (0..=300).map(|i| &text[..i * stride % 301]).collect();

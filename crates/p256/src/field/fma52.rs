@@ -1,4 +1,8 @@
 //! Five signed limbs of 52 bits held as doubles, multiplied by fused multiply-adds; R = 2^260.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are the places of limbs and columns"
+)]
 
 use core::marker::PhantomData;
 
@@ -234,12 +238,7 @@ fn row<L: Lanes>(k: &Constants, c: &mut [L::I; 6], a: L::F, b: &[L::F; 5], start
 /// `a * b / R` modulo p, not carried: columns 5 to 9. A loop over the rows keeps six columns in
 /// registers; written out, compilers reorder the sums and spill most of the halves.
 #[inline(always)]
-fn mul_p<L: Lanes>(
-    k: &Constants,
-    a: &[L::F; 5],
-    b: &[L::F; 5],
-    start: &[i64; 10],
-) -> [L::I; 5] {
+fn mul_p<L: Lanes>(k: &Constants, a: &[L::F; 5], b: &[L::F; 5], start: &[i64; 10]) -> [L::I; 5] {
     let mut c: [L::I; 6] = core::array::from_fn(|i| L::splat_i(start[i]));
     // A length that the compiler doesn't know.
     let limbs = core::hint::black_box(&a[..4]);
@@ -355,10 +354,7 @@ fn reduce<L: Lanes, M: Modulus>(k: &Constants, mut c: [L::I; 10]) -> [L::I; 5] {
         let n = digits(M::VALUE).map(|d| L::splat_f(d as f64));
         let neg_inverse = balanced(M::NEG_INVERSE.cast_signed());
         for i in 0..5 {
-            let low = L::from_bits(L::or(
-                L::and(c[i], L::splat_i(k.mask)),
-                L::splat_i(k.unit),
-            ));
+            let low = L::from_bits(L::or(L::and(c[i], L::splat_i(k.mask)), L::splat_i(k.unit)));
             let low = L::sub_f(low, L::splat_f(k.offset));
             let (_, q) = product::<L>(k, low, L::splat_f(neg_inverse));
             let q = L::sub_f(L::from_bits(q), L::splat_f(k.low));
@@ -424,7 +420,10 @@ impl<L: Lanes> Tight52<L> {
         if cfg!(debug_assertions) {
             for limb in self.0 {
                 for x in L::store_f(limb) {
-                    assert!(x.abs() <= exp2(51) && x.fract() == 0.0, "limb out of bounds");
+                    assert!(
+                        x.abs() <= exp2(51) && x.fract() == 0.0,
+                        "limb out of bounds"
+                    );
                 }
             }
         }
@@ -600,8 +599,7 @@ impl<L: Packed> Repr for Fma52<L> {
         for i in 0..5 {
             let p = &planes[i * 7..i * 7 + 7];
             let zero = L::splat_i(0);
-            let raised =
-                transpose_bytes::<L>([p[0], p[1], p[2], p[3], p[4], p[5], p[6], zero]);
+            let raised = transpose_bytes::<L>([p[0], p[1], p[2], p[3], p[4], p[5], p[6], zero]);
             for (pair, bits) in out.iter_mut().zip(raised) {
                 pair.0[i] = L::sub_f(L::from_bits(L::or(bits, unit)), offset);
             }

@@ -1,4 +1,5 @@
 //! Residues modulo p and n, two instances side by side, in Montgomery form.
+#![doc = include_str!("../../docs/field.md")]
 
 pub(crate) mod exact24;
 pub(crate) mod fma52;

@@ -9,9 +9,9 @@ use num_bigint::BigInt;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::Repr;
 use super::exact24::Exact24;
 use super::fma52::Fma52;
-use super::Repr;
 use crate::modulus::{Modulus, N, P};
 use crate::u256::U256;
 
@@ -109,7 +109,9 @@ fn integers<R: Bounds>(limbs: &[[i64; 2]]) -> [BigInt; 2] {
 }
 
 fn big(x: U256) -> BigInt {
-    x.0.iter().rev().fold(BigInt::from(0), |sum, &word| (sum << 64) + word)
+    x.0.iter()
+        .rev()
+        .fold(BigInt::from(0), |sum, &word| (sum << 64) + word)
 }
 
 /// The value in 0..M.
@@ -140,7 +142,9 @@ fn cases() -> u64 {
     option_env!("PKI_P256_CASES")
         .map(str::to_owned)
         .or_else(|| std::env::var("PKI_P256_CASES").ok())
-        .map_or(2000, |count| count.parse().expect("PKI_P256_CASES is a number"))
+        .map_or(2000, |count| {
+            count.parse().expect("PKI_P256_CASES is a number")
+        })
 }
 
 fn zip(a: &[BigInt; 2], b: &[BigInt; 2], f: impl Fn(&BigInt, &BigInt) -> BigInt) -> [BigInt; 2] {
@@ -155,15 +159,35 @@ fn products<R: Bounds, M: Modulus>() {
         // Sizes: 6 and 6, so loose 12.
         let tight = R::mul::<M>(&R::loose(&a.limbs), &b.limbs);
         let product = |x: &BigInt, y: &BigInt| x * y * &inverse;
-        check::<R, M>(&tight, zip(&a.integers, &b.integers, product), 51 + 225, "mul");
+        check::<R, M>(
+            &tight,
+            zip(&a.integers, &b.integers, product),
+            51 + 225,
+            "mul",
+        );
         let difference = zip(&a.integers, &c.integers, |x, y| x - y);
         let loose = R::mul::<M>(&R::sub(&a.limbs, &c.limbs), &b.limbs);
-        check::<R, M>(&loose, zip(&difference, &b.integers, product), 51 + 450, "mul of a difference");
+        check::<R, M>(
+            &loose,
+            zip(&difference, &b.integers, product),
+            51 + 450,
+            "mul of a difference",
+        );
         let sum = zip(&a.integers, &c.integers, |x, y| x + y);
         let loose = R::mul::<M>(&R::add(&a.limbs, &c.limbs), &b.limbs);
-        check::<R, M>(&loose, zip(&sum, &b.integers, product), 51 + 450, "mul of a sum");
+        check::<R, M>(
+            &loose,
+            zip(&sum, &b.integers, product),
+            51 + 450,
+            "mul of a sum",
+        );
         let square = R::sqr::<M>(&a.limbs);
-        check::<R, M>(&square, zip(&a.integers, &a.integers, product), 51 + 225, "sqr");
+        check::<R, M>(
+            &square,
+            zip(&a.integers, &a.integers, product),
+            51 + 225,
+            "sqr",
+        );
         // A tight d of size 6 would leave the promised size: bring it to 0.6 first.
         let small = R::mul::<M>(&R::loose(&d.limbs), &R::one());
         let small_integers = integers::<R>(&R::limbs(&small));
