@@ -593,11 +593,28 @@ test('the examples of the help run', () => {
   const prose = stdout.split('Examples')[0] ?? '';
   for (const line of prose.split('\n')) assert.ok(line.length <= 80, line);
   const examples = [...stdout.matchAll(/^ {2}(k3s-pki certificate issue --.*)$/gm)].map(([, line = '']) => line);
-  assert.is(examples.length, 4, examples.join('\n'));
+  assert.is(examples.length, 5, examples.join('\n'));
   for (const example of examples) {
     const cwd = folder();
     put(cwd, { 'nodes.csv': 'node\nedge-1\nEDGE\n' });
     spawnSync('cp', ['-r', cluster, join(cwd, 'demo')]);
+    if (example.includes('--csr')) {
+      mkdirSync(join(cwd, 'requests'));
+      const args = [
+        'req',
+        '-new',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        'k',
+        '-subj',
+        '/',
+        '-out',
+        'requests/edge-1.csr',
+      ];
+      if (spawnSync('openssl', args, { cwd }).status !== 0) continue;
+    }
     if (example.includes('--resume')) put(cwd, { 'nodes.csv': 'node\nedge-1\n' });
     // The stream's example goes to another machine; here it goes nowhere, and a hundred nodes are enough.
     const line = example.replace('| ssh fleet tar x -C /srv/nodes', '| wc -c').replace('100000', '100');

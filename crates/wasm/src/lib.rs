@@ -5,6 +5,7 @@
 
 mod json;
 pub mod primes;
+pub mod request;
 
 use js_sys::Uint8Array;
 use pki::{Attribute, Certificate, Form, KeyType, PrivateKey, Request, Spec, SystemRng};

@@ -41,6 +41,11 @@ export interface RowProblemValues {
   'bad-out': { readonly value: string; readonly why: 'parent' | 'absolute' | 'characters' | 'reserved' | 'long' };
   /** Two rows write the same folder, or one a folder inside the other's. */
   'duplicate-output': { readonly out: string };
+  /** A request cannot be read, or its own key did not sign it. */
+  'bad-request': { readonly reason: string };
+  /** A request asks for a name or usage that its leaf will not have. */
+  'request-beyond': { readonly what: string; readonly profile: string };
+  'request-weak-key': { readonly bits: number };
 }
 
 export type RowProblemCode = keyof RowProblemValues;
@@ -61,6 +66,8 @@ export interface NodeRow {
   readonly organizations: readonly string[];
   readonly dns: readonly string[];
   readonly ip: readonly string[];
+  /** DER of the certification request whose key is certified, instead of a new key. */
+  readonly request?: Uint8Array;
 }
 
 /** A profile of the run, with the time that its CA leaves. Times are seconds since 1970. */

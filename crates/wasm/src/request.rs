@@ -1,0 +1,38 @@
+//! Certification requests: what they ask for, and certificates for their keys.
+
+use crate::{Blank, Key, Thrown, json, thrown};
+use pki::{Certificate, CertificateRequest, SystemRng};
+use wasm_bindgen::prelude::*;
+
+/// `CertificateRequest` as JSON, from DER. Its signature was verified.
+#[wasm_bindgen(js_name = inspectRequest)]
+pub fn inspect_request(der: &[u8]) -> Thrown<String> {
+    CertificateRequest::from_der(der)
+        .map(|request| json::request(&request))
+        .map_err(thrown)
+}
+
+#[wasm_bindgen]
+impl Blank {
+    /// Signs it for the key of a request (DER), whose signature is verified again. Returns the `Certificate` as JSON.
+    #[wasm_bindgen(js_name = issueForRequest)]
+    pub fn issue_for_request(
+        &self,
+        request: &[u8],
+        issuer_key: &Key,
+        issuer: &[u8],
+    ) -> Thrown<String> {
+        let request = CertificateRequest::from_der(request).map_err(thrown)?;
+        let issuer = Certificate::from_der(issuer).map_err(thrown)?;
+        let mut rng = SystemRng::default();
+        pki::issue(
+            &self.0,
+            &request.public_key,
+            &issuer_key.0,
+            Some(&issuer),
+            &mut rng,
+        )
+        .map(|made| json::certificate(&made))
+        .map_err(thrown)
+    }
+}
