@@ -3,6 +3,7 @@
 //! A failure is thrown as an `Error` whose message is `code: text`, the code one of `CoreErrorCode`.
 #![forbid(unsafe_code)]
 
+mod bulk;
 mod json;
 pub mod primes;
 pub mod request;

@@ -24,7 +24,7 @@ export interface LeafRow {
   readonly notAfter: number;
 }
 
-/** The leaves of one batch, in row order, as views of one buffer; valid until the next `release`. */
+/** The leaves of one batch, in row order, as views of one buffer; valid until `release`, which the next batches' memory comes from. */
 export interface IssuedLeaves {
   readonly count: number;
   /** PEM of the leaf alone. */
@@ -51,11 +51,18 @@ export interface BulkIssuer {
   close(): Promise<void>;
 }
 
-/** `check`: verify with ring a random sample of the signatures, or all of them. */
+/** `check`: verify with ring a random sample of the leaves, or all of them. */
 export interface BulkOptions {
   readonly workers: number;
   readonly check: 'sample' | 'all';
+  /** Rows to come, when that is known: for fewer than 2,000 a worker the engine makes a smaller table. */
+  readonly expected?: number;
+  /** Arithmetic of the batch engine. Default `K3S_PKI_LANES` of the environment, or else what this CPU does best. */
+  readonly lanes?: Lanes;
 }
+
+/** Fused multiply-adds, the same algorithm where the CPU has none, and without vectors. Equal randomness gives equal leaves. */
+export type Lanes = 'auto' | 'fma' | 'simd' | 'scalar';
 
 /** `openBulk` of the core. */
 export type OpenBulk = (profiles: readonly BulkProfile[], options: BulkOptions) => Promise<BulkIssuer>;

@@ -18,6 +18,7 @@ import type {
   PrivateKey,
 } from './types.ts';
 
+export { openBulk } from './bulk.ts';
 export type * from './bulk-types.ts';
 export { CoreError } from './errors.ts';
 export type * from './types.ts';

@@ -55,6 +55,31 @@ export class Key {
 }
 
 /**
+ * Profiles, the engine's table, and the memory of a batch; `free` wipes the CAs' keys.
+ */
+export class LeafIssuer {
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Adds a profile and returns its index. `ca` is DER, `ca_key` PEM.
+     */
+    addProfile(ca: Uint8Array | number[], ca_key: Uint8Array | number[], key_usage: string[], extended_key_usage: string[], key_type: string): number;
+    /**
+     * Issues a batch into `memory`, or into new memory where that is too small, and returns the part that it filled. Layouts:
+     * the module `leaf` of the crate `pki`.
+     */
+    issue(profile: number, rows: Uint8Array | number[], memory?: Uint8Array | null): Uint8Array;
+    /**
+     * The lanes in use, as the constructor names them.
+     */
+    lanes(): string;
+    /**
+     * `lanes` is `auto`, `fma`, `simd` or `scalar`; `many` asks for the table that pays from some thousand rows on.
+     */
+    constructor(lanes: string, many: boolean, check_all: boolean);
+}
+
+/**
  * The certificates of a chain search.
  */
 export class Pool {
@@ -140,6 +165,7 @@ export interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_blank_free: (a: number, b: number) => void;
     readonly __wbg_key_free: (a: number, b: number) => void;
+    readonly __wbg_leafissuer_free: (a: number, b: number) => void;
     readonly __wbg_pool_free: (a: number, b: number) => void;
     readonly __wbg_rsaprimesearch_free: (a: number, b: number) => void;
     readonly blank_altNames: (a: number, b: number, c: number, d: number, e: number) => void;
@@ -155,6 +181,10 @@ export interface InitOutput {
     readonly inspect: (a: number, b: number) => [number, number];
     readonly key_facts: (a: number) => [number, number];
     readonly key_pem: (a: number, b: number, c: number) => [number, number, number];
+    readonly leafissuer_addProfile: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number) => [number, number, number];
+    readonly leafissuer_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number];
+    readonly leafissuer_lanes: (a: number) => [number, number];
+    readonly leafissuer_new: (a: number, b: number, c: number, d: number) => [number, number, number];
     readonly openKey: (a: number, b: number, c: number, d: number) => [number, number, number];
     readonly pool_chains: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number, number];
     readonly pool_intermediate: (a: number, b: number, c: number) => [number, number];

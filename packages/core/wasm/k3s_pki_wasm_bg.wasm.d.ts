@@ -3,6 +3,7 @@
 export const memory: WebAssembly.Memory;
 export const __wbg_blank_free: (a: number, b: number) => void;
 export const __wbg_key_free: (a: number, b: number) => void;
+export const __wbg_leafissuer_free: (a: number, b: number) => void;
 export const __wbg_pool_free: (a: number, b: number) => void;
 export const __wbg_rsaprimesearch_free: (a: number, b: number) => void;
 export const blank_altNames: (a: number, b: number, c: number, d: number, e: number) => void;
@@ -18,6 +19,10 @@ export const generateKey: (a: number, b: number) => [number, number, number];
 export const inspect: (a: number, b: number) => [number, number];
 export const key_facts: (a: number) => [number, number];
 export const key_pem: (a: number, b: number, c: number) => [number, number, number];
+export const leafissuer_addProfile: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number) => [number, number, number];
+export const leafissuer_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number];
+export const leafissuer_lanes: (a: number) => [number, number];
+export const leafissuer_new: (a: number, b: number, c: number, d: number) => [number, number, number];
 export const openKey: (a: number, b: number, c: number, d: number) => [number, number, number];
 export const pool_chains: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number, number];
 export const pool_intermediate: (a: number, b: number, c: number) => [number, number];
