@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { BulkProfile, Core, KeyType } from '@k3s-pki/core';
+import { type BulkProfile, type Core, type KeyType, openBulk } from '@k3s-pki/core';
 import {
   defaultDataDir,
   type LeafProfile,
@@ -34,7 +34,6 @@ import { type CheckedRows, checkRows, numberedRows } from '../issuing/checked-ro
 import { foldersSink, nodePaths, Resumption, recordedPaths } from '../issuing/folders.ts';
 import { jsonLinesSink, Manifest } from '../issuing/lines.ts';
 import { issueRows } from '../issuing/pipeline.ts';
-import { openPlainBulk } from '../issuing/plain-bulk.ts';
 import { openRequestIssuer, type Requests, readRequests } from '../issuing/requests.ts';
 import { fileRows, type RowSource } from '../issuing/row-source.ts';
 import type { ProfileOutput, Sink } from '../issuing/sink.ts';
@@ -363,7 +362,7 @@ async function issueAll(job: Job, context: Context): Promise<IssueReport> {
     const { workers = availableParallelism(), check: checks } = options;
     const issuer =
       options.csr === undefined
-        ? await openPlainBulk(core, context.random, profiles, { workers, check: checks })
+        ? await openBulk(profiles, { workers, check: checks, expected: rows.total * outputs.length })
         : openRequestIssuer(core, context.random, profiles);
     try {
       issued = await issueRows(wanted(rows, resumption, manifest), {
