@@ -1,7 +1,7 @@
 //! Certification requests: what they ask for, and certificates for their keys.
 
 use crate::{Blank, Key, Thrown, json, thrown};
-use pki::{Certificate, CertificateRequest, SystemRng};
+use pki::{Certificate, CertificateRequest, Spec, Style, SystemRng};
 use wasm_bindgen::prelude::*;
 
 /// `CertificateRequest` as JSON, from DER. Its signature was verified.
@@ -14,7 +14,8 @@ pub fn inspect_request(der: &[u8]) -> Thrown<String> {
 
 #[wasm_bindgen]
 impl Blank {
-    /// Signs it for the key of a request (DER), whose signature is verified again. Returns the `Certificate` as JSON.
+    /// Signs it, as K3s signs leaves, for the key of a request (DER), whose signature is verified again. Returns the
+    /// `Certificate` as JSON.
     #[wasm_bindgen(js_name = issueForRequest)]
     pub fn issue_for_request(
         &self,
@@ -24,9 +25,13 @@ impl Blank {
     ) -> Thrown<String> {
         let request = CertificateRequest::from_der(request).map_err(thrown)?;
         let issuer = Certificate::from_der(issuer).map_err(thrown)?;
+        let spec = Spec {
+            style: Style::K3s,
+            ..self.0.clone()
+        };
         let mut rng = SystemRng::default();
         pki::issue(
-            &self.0,
+            &spec,
             &request.public_key,
             &issuer_key.0,
             Some(&issuer),

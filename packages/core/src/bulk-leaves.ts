@@ -16,6 +16,30 @@ export function readLeaves(
   return new PackedLeaves(memory, count, released);
 }
 
+/** Leaves of one batch that were issued in parts of `size` rows, the last of fewer. */
+export function joinLeaves(parts: readonly IssuedLeaves[], size: number): IssuedLeaves {
+  const count = parts.reduce((sum, part) => sum + part.count, 0);
+  const find = <T>(row: number, read: (part: IssuedLeaves, row: number) => T): T => {
+    const part = parts[Math.floor(row / size)];
+    if (part === undefined) {
+      throw new RangeError(`no row ${row} among ${count}`);
+    }
+    return read(part, row % size);
+  };
+  return {
+    count,
+    certificate: (row) => find(row, (part, index) => part.certificate(index)),
+    key: (row) => find(row, (part, index) => part.key(index)),
+    serial: (row) => find(row, (part, index) => part.serial(index)),
+    sha256: (row) => find(row, (part, index) => part.sha256(index)),
+    release: () => {
+      for (const part of parts) {
+        part.release();
+      }
+    },
+  };
+}
+
 class PackedLeaves implements IssuedLeaves {
   readonly count: number;
   readonly #released: (memory: ArrayBuffer) => void;

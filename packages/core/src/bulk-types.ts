@@ -1,4 +1,4 @@
-import type { Certificate, KeyType } from './types.ts';
+import type { Certificate, KeyType, Lanes } from './types.ts';
 
 /** A kind of leaf and the CA that signs it: what is the same in every row. */
 export interface BulkProfile {
@@ -57,12 +57,9 @@ export interface BulkOptions {
   readonly check: 'sample' | 'all';
   /** Rows to come, when that is known: for fewer than 2,000 a worker the engine makes a smaller table. */
   readonly expected?: number;
-  /** Arithmetic of the batch engine. Default `K3S_PKI_LANES` of the environment, or else what this CPU does best. */
+  /** Arithmetic of the batch engine, default `auto`. Equal randomness gives equal leaves on each. */
   readonly lanes?: Lanes;
 }
-
-/** Fused multiply-adds, the same algorithm where the CPU has none, and without vectors. Equal randomness gives equal leaves. */
-export type Lanes = 'auto' | 'fma' | 'simd' | 'scalar';
 
 /** `openBulk` of the core. */
 export type OpenBulk = (profiles: readonly BulkProfile[], options: BulkOptions) => Promise<BulkIssuer>;

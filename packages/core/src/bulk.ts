@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { bulkWorkerUrl } from './assets.ts';
-import { readLeaves } from './bulk-leaves.ts';
+import { joinLeaves, readLeaves } from './bulk-leaves.ts';
 import { packRows } from './bulk-rows.ts';
 import type { BulkIssuer, BulkOptions, BulkProfile, IssuedLeaves, LeafRow } from './bulk-types.ts';
 import { load } from './engine.ts';
@@ -33,6 +33,9 @@ export type BulkReply =
 
 /** Rows per batch: from 128 on the engine's rate is flat, twice as many halve what messages between threads cost. */
 const BATCH = 256;
+/** The same without the batch engine, where a row takes a millisecond, or tens of them for an RSA key. */
+const SLOW_BATCH = 8;
+const RSA_BATCH = 1;
 /** Batches under way per worker: one in the works, and enough behind it to outlast a stop of the main thread. */
 const DEPTH = 4;
 /** Rows from which the large table pays: it takes 6 ms longer to make and saves 3 us a row. */
@@ -45,12 +48,12 @@ export async function openBulk(profiles: readonly BulkProfile[], options: BulkOp
   const { workers, expected = Number.POSITIVE_INFINITY } = options;
   const start: Omit<BulkStart, 'profiles'> = {
     module,
-    lanes: options.lanes ?? process.env.K3S_PKI_LANES ?? 'auto',
+    lanes: options.lanes ?? 'auto',
     many: expected >= MANY * workers,
     checkAll: options.check === 'all',
   };
   const pool = Array.from({ length: Math.max(1, workers) }, () => new BulkWorker(start, profiles));
-  const issuer = new WorkerPool(pool);
+  const issuer = new WorkerPool(pool, profiles.map(rowsPerMessage));
   try {
     await Promise.all(pool.map((worker) => worker.ready));
     return issuer;
@@ -61,31 +64,73 @@ export async function openBulk(profiles: readonly BulkProfile[], options: BulkOp
 }
 
 class WorkerPool implements BulkIssuer {
-  readonly batchSize: number = BATCH;
+  readonly batchSize: number;
   readonly depth: number;
   readonly #workers: readonly BulkWorker[];
+  /** By profile. */
+  readonly #rowsPerMessage: readonly number[];
   readonly #spare: ArrayBuffer[] = [];
 
-  constructor(workers: readonly BulkWorker[]) {
+  constructor(workers: readonly BulkWorker[], rowsPerMessage: readonly number[]) {
     this.#workers = workers;
+    this.#rowsPerMessage = rowsPerMessage;
+    this.batchSize = rowsPerMessage.includes(Number.POSITIVE_INFINITY) ? BATCH : SLOW_BATCH;
     this.depth = workers.length * DEPTH;
   }
 
   async issue(profile: number, rows: readonly LeafRow[]): Promise<IssuedLeaves> {
+    const size = this.#rowsPerMessage[profile] ?? Number.POSITIVE_INFINITY;
+    if (rows.length <= size) {
+      return this.#issuePart(profile, rows, 0);
+    }
+    // Slow rows are spread over the workers.
+    const parts: Promise<IssuedLeaves>[] = [];
+    for (let first = 0; first < rows.length; first += size) {
+      parts.push(this.#issuePart(profile, rows.slice(first, first + size), first));
+    }
+    const settled = await Promise.allSettled(parts);
+    const done = settled.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : []));
+    const failed = settled.find((part) => part.status === 'rejected');
+    if (failed !== undefined) {
+      for (const leaves of done) {
+        leaves.release();
+      }
+      throw failed.reason;
+    }
+    return joinLeaves(done, size);
+  }
+
+  /** `first`: the number of the first row in the caller's batch, by which errors name rows. */
+  async #issuePart(profile: number, rows: readonly LeafRow[], first: number): Promise<IssuedLeaves> {
     const packed = packRows(rows);
     const least = this.#workers.reduce((a, b) => (b.waiting < a.waiting ? b : a));
-    const leaves = await least.issue({ profile, rows: packed, memory: this.#spare.pop() });
-    return readLeaves(leaves, rows.length, (memory) => {
-      // New memory for each batch costs 0.3 us a leaf in page faults.
-      if (this.#spare.length < this.depth) {
-        this.#spare.push(memory);
+    try {
+      const leaves = await least.issue({ profile, rows: packed, memory: this.#spare.pop() });
+      return readLeaves(leaves, rows.length, (memory) => {
+        // New memory for each batch costs 0.3 us a leaf in page faults.
+        if (this.#spare.length < this.depth) {
+          this.#spare.push(memory);
+        }
+      });
+    } catch (thrown) {
+      if (first > 0 && thrown instanceof CoreError) {
+        const message = thrown.message.replace(/^row (\d+)/, (_, row) => `row ${first + Number(row)}`);
+        throw new CoreError(thrown.code, message, { cause: thrown.cause });
       }
-    });
+      throw thrown;
+    }
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
+}
+
+function rowsPerMessage({ ca, keyType }: BulkProfile): number {
+  if (keyType === 'ec:p256' && ca.key.algorithm === 'ec' && ca.key.curve === 'p256') {
+    return Number.POSITIVE_INFINITY;
+  }
+  return keyType.startsWith('rsa:') ? RSA_BATCH : SLOW_BATCH;
 }
 
 type Settle = { readonly resolve: (reply: BulkReply) => void; readonly reject: (reason: CoreError) => void };

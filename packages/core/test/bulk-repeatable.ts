@@ -25,7 +25,8 @@ const caKey = createPrivateKey({
   format: 'jwk',
 }).export({ type: 'pkcs8', format: 'pem' });
 const opened = wasm.openKey(Buffer.from(caKey));
-const blank = new wasm.Blank(new Uint8Array([1]), 1_700_000_000, 2_000_000_000, true);
+const blank = new wasm.Blank(new Uint8Array([1]), 1_700_000_000, 2_000_000_000);
+blank.keyIds(true, true);
 blank.subject('CN', 'ca');
 blank.ca(undefined);
 blank.usages(['keyCertSign'], []);

@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { wasmUrl } from '../src/assets.ts';
+import { packRows } from '../src/bulk-rows.ts';
 import {
   type BulkIssuer,
   type BulkProfile,
@@ -16,6 +18,7 @@ import {
   type LeafRow,
   openBulk,
 } from '../src/core.ts';
+import { load, wasm } from '../src/engine.ts';
 
 const bulk = suite('core/bulk');
 const core = await createCore();
@@ -303,6 +306,56 @@ bulk('bad rows are refused by number, and the batch after them is issued', async
   } finally {
     await issuer.close();
   }
+});
+
+bulk('bad rows of the ordinary path are named by their place in the batch', async () => {
+  const ca = await authority('ed25519');
+  const issuer = await openBulk([profile(ca, ['clientAuth'])], { workers: 2, check: 'sample' });
+  try {
+    assert.ok(issuer.batchSize < 20);
+    const wrong = [...rows(19), row('a', { dns: ['a b'] }), ...rows(5)];
+    await rejects(issuer.issue(0, wrong), 'malformed', /^row 19: a DNS name/);
+    judgeByNode(await issuer.issue(0, rows(21)), rows(21), ca);
+  } finally {
+    await issuer.close();
+  }
+});
+
+bulk('batches after the first take no new memory and few calls for randomness', async () => {
+  const { memory } = wasm.initSync({ module: await load() });
+  const issuer = new wasm.LeafIssuer('auto', false, false);
+  issuer.addProfile(p256.certificate.der, p256.key, ['digitalSignature'], ['clientAuth'], 'ec:p256');
+  const packed = packRows(rows(256));
+  const real = globalThis.crypto.getRandomValues;
+  let calls = 0;
+  // Counted, not replaced.
+  Object.defineProperty(globalThis.crypto, 'getRandomValues', {
+    configurable: true,
+    value: (octets: Uint8Array<ArrayBuffer>) => {
+      calls += 1;
+      return real.call(globalThis.crypto, octets);
+    },
+  });
+  try {
+    for (let batch = 0; batch < 10; batch += 1) {
+      issuer.issue(0, packed);
+    }
+    const before = memory.buffer.byteLength;
+    calls = 0;
+    for (let batch = 0; batch < 20; batch += 1) {
+      issuer.issue(0, packed);
+    }
+    assert.is(memory.buffer.byteLength, before);
+    // 5 for 256 rows, and one for each serial whose first octet is zero: 2 on average.
+    assert.ok(calls <= 20 * 12, `${calls} calls`);
+  } finally {
+    Object.defineProperty(globalThis.crypto, 'getRandomValues', { configurable: true, value: real });
+    issuer.free();
+  }
+});
+
+bulk('the module stays below 2.2 MB', () => {
+  assert.ok(statSync(wasmUrl).size < 2_200_000, `${statSync(wasmUrl).size} octets`);
 });
 
 bulk('a key of another CA, an unknown usage and unknown lanes are refused at the start', async () => {

@@ -270,11 +270,7 @@ struct FastBatch<'a> {
 const HEADER: usize = 6;
 
 impl FastBatch<'_> {
-    // Functions of their own: V8 optimizes a function as a whole, and the loops here are hot while the ordinary path
-    // and the verification are large and cold.
-
     /// Makes keys and certificates; the latter are left in the scratch memory.
-    #[inline(never)]
     fn sign(&mut self) -> Result<Vec<KeyPair>, Error> {
         let Scratch {
             fields,
@@ -328,7 +324,6 @@ impl FastBatch<'_> {
     }
 
     /// Verifies a row with ring. Errors: `SelfCheckFailed`.
-    #[inline(never)]
     fn verify(&self, keys: &[KeyPair], index: usize) -> Result<(), Error> {
         let failed = || Error::SelfCheckFailed(format!("row {index}: a new key is not a pair"));
         let key = &keys[index];
@@ -352,7 +347,6 @@ impl FastBatch<'_> {
         Ok(())
     }
 
-    #[inline(never)]
     fn write(&self, keys: &[KeyPair], out: &mut Vec<u8>) {
         let Scratch {
             serials,
@@ -405,7 +399,6 @@ const SEC1_TEMPLATE: [u8; SEC1] = {
 };
 
 /// The ordinary path. `out` holds the zeroed head.
-#[inline(never)]
 fn ordinary(
     profile: &LeafProfile,
     rows: &Rows<'_>,
