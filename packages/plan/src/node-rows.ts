@@ -257,12 +257,14 @@ function names(
   { clusterDomain, serviceIp }: RowRules,
 ): readonly string[] {
   if (given.length === 0) return own;
-  const filled = given.map((name) => {
-    if (name === nodePlace) return node;
-    if (name === servicePlace) return serviceIp;
-    return name.endsWith(domainPlace) ? name.replace(domainPlace, clusterDomain) : name;
-  });
-  return own.length === 0 ? filled : [...filled, ...own.filter((name) => !filled.includes(name))];
+  const filled: string[] = [];
+  for (const name of given) {
+    if (name === nodePlace) filled.push(node);
+    else if (name === servicePlace) filled.push(serviceIp);
+    else filled.push(name.endsWith(domainPlace) ? name.replace(domainPlace, clusterDomain) : name);
+  }
+  for (const name of own) if (!filled.includes(name)) filled.push(name);
+  return filled;
 }
 
 function commonNameOf({ commonName: fixed }: LeafProfile, node: string, own: string): string {

@@ -233,5 +233,5 @@ function defective(line: number, defect: RowProblem, fatal = false): RawRow {
   return { line, cells: {}, defect, fatal };
 }
 
-const chunkBytes = 1 << 18;
+const chunkBytes = 1 << 15;
 const longestRecord = 1 << 20;
