@@ -346,12 +346,12 @@ test("shards together are the whole, and a Job's index counts from 0", () => {
 test('kill -9 among thousands of nodes: complete nodes only, and --resume issues the others once', async () => {
   const cwd = folder();
   const out = join(cwd, 'out');
-  const count = 3000;
+  const count = 10_000;
   const args = ['certificate', 'issue', '--ca-dir', tls, '--profile', 'client-kubelet'];
   args.push('--nodes', String(count), '--name', 'edge-%05d', '--out', out);
   const nodesIn = () => (existsSync(out) ? readdirSync(out).filter((name) => name.startsWith('edge-')) : []);
   let killed = 0;
-  for (const least of [100, 700, 1500]) {
+  for (const least of [500, 3000, 6000]) {
     const run = startK3sPki(nodesIn().length === 0 ? args : [...args, '--resume'], { cwd });
     const ended = once(run, 'exit');
     while (nodesIn().length < least && run.exitCode === null) await sleep(2);
@@ -553,7 +553,7 @@ test('the report as one JSON object', () => {
 for (const [label, args, error] of [
   ['no sink', ['--profile', 'client', '--nodes', '1'], 'give exactly one of --out DIR, --tar FILE and --jsonl FILE'],
   ['two sinks', ['--profile', 'client', '--nodes', '1', '--out', 'a', '--tar', 'b'], 'give exactly one of --out'],
-  ['no rows', ['--profile', 'client', '--out', 'a'], 'give exactly one of --from FILE and --nodes N'],
+  ['no rows', ['--profile', 'client', '--out', 'a'], 'give exactly one of --from FILE, --nodes N and --csr FILE'],
   ['no profile', ['--nodes', '1', '--out', 'a'], 'no --profile is given'],
   ['unknown profile', ['--profile', 'kubelet', '--nodes', '1', '--out', 'a'], 'unknown profile "kubelet"'],
   [
@@ -593,11 +593,28 @@ test('the examples of the help run', () => {
   const prose = stdout.split('Examples')[0] ?? '';
   for (const line of prose.split('\n')) assert.ok(line.length <= 80, line);
   const examples = [...stdout.matchAll(/^ {2}(k3s-pki certificate issue --.*)$/gm)].map(([, line = '']) => line);
-  assert.is(examples.length, 4, examples.join('\n'));
+  assert.is(examples.length, 5, examples.join('\n'));
   for (const example of examples) {
     const cwd = folder();
     put(cwd, { 'nodes.csv': 'node\nedge-1\nEDGE\n' });
     spawnSync('cp', ['-r', cluster, join(cwd, 'demo')]);
+    if (example.includes('--csr')) {
+      mkdirSync(join(cwd, 'requests'));
+      const args = [
+        'req',
+        '-new',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        'k',
+        '-subj',
+        '/',
+        '-out',
+        'requests/edge-1.csr',
+      ];
+      if (spawnSync('openssl', args, { cwd }).status !== 0) continue;
+    }
     if (example.includes('--resume')) put(cwd, { 'nodes.csv': 'node\nedge-1\n' });
     // The stream's example goes to another machine; here it goes nowhere, and a hundred nodes are enough.
     const line = example.replace('| ssh fleet tar x -C /srv/nodes', '| wc -c').replace('100000', '100');

@@ -6,6 +6,7 @@
 mod bulk;
 mod json;
 pub mod primes;
+pub mod request;
 mod scrub;
 
 use crate::scrub::scrubbed;

@@ -22,6 +22,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--profile': 'NAMES',
   '--ca-dir': 'DIR',
   '--from': 'FILE',
+  '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
   '--count': 'N',

@@ -41,6 +41,11 @@ export interface RowProblemValues {
   'bad-out': { readonly value: string; readonly why: 'parent' | 'absolute' | 'characters' | 'reserved' | 'long' };
   /** Two rows write the same folder, or one a folder inside the other's. */
   'duplicate-output': { readonly out: string };
+  /** A request cannot be read, or its own key did not sign it. */
+  'bad-request': { readonly reason: string };
+  /** A request asks for a name or usage that its leaf will not have. */
+  'request-beyond': { readonly what: string; readonly profile: string };
+  'request-weak-key': { readonly bits: number };
 }
 
 export type RowProblemCode = keyof RowProblemValues;
@@ -61,6 +66,8 @@ export interface NodeRow {
   readonly organizations: readonly string[];
   readonly dns: readonly string[];
   readonly ip: readonly string[];
+  /** DER of the certification request whose key is certified, instead of a new key. */
+  readonly request?: Uint8Array;
 }
 
 /** A profile of the run, with the time that its CA leaves. Times are seconds since 1970. */
@@ -250,12 +257,14 @@ function names(
   { clusterDomain, serviceIp }: RowRules,
 ): readonly string[] {
   if (given.length === 0) return own;
-  const filled = given.map((name) => {
-    if (name === nodePlace) return node;
-    if (name === servicePlace) return serviceIp;
-    return name.endsWith(domainPlace) ? name.replace(domainPlace, clusterDomain) : name;
-  });
-  return own.length === 0 ? filled : [...filled, ...own.filter((name) => !filled.includes(name))];
+  const filled: string[] = [];
+  for (const name of given) {
+    if (name === nodePlace) filled.push(node);
+    else if (name === servicePlace) filled.push(serviceIp);
+    else filled.push(name.endsWith(domainPlace) ? name.replace(domainPlace, clusterDomain) : name);
+  }
+  for (const name of own) if (!filled.includes(name)) filled.push(name);
+  return filled;
 }
 
 function commonNameOf({ commonName: fixed }: LeafProfile, node: string, own: string): string {

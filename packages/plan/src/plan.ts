@@ -2,6 +2,7 @@
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
 export * from './issue.ts';
+export * from './node-request.ts';
 export * from './node-rows.ts';
 export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';

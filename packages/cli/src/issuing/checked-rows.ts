@@ -6,6 +6,7 @@ import {
   type NodeRow,
   type NumberedName,
   nameOf,
+  type RawRow,
   RowChecker,
   type RowProblem,
 } from '@k3s-pki/plan';
@@ -26,18 +27,23 @@ export interface CheckedRows {
 }
 
 /** Reads and checks every row; what is wrong goes to `report` at once, since there may be a million of them. `look`
- *  sees the good rows of this shard. */
+ *  sees the good rows of this shard; `complete` may add to a row or refuse it. */
 export async function checkRows(
   source: RowSource,
   plan: IssuePlan,
   options: {
     report: (line: number, problem: RowProblem) => void;
     look: (row: NodeRow) => void;
+    complete?: ((row: NodeRow) => NodeRow | readonly RowProblem[]) | undefined;
     signal: AbortSignal;
   },
 ): Promise<CheckedRows> {
-  const { report, look, signal } = options;
+  const { report, look, complete, signal } = options;
   const checker = new RowChecker(plan);
+  const check = (raw: RawRow, again: boolean) => {
+    const checked = checker.check(raw, again);
+    return complete !== undefined && 'line' in checked ? complete(checked) : checked;
+  };
   // Ordinals of rows that only the first pass can tell: the second one doesn't look for duplicates.
   const duplicates = new Set<number>();
   let ordinal = 0;
@@ -46,7 +52,7 @@ export async function checkRows(
   let fatal = false;
   for (const piece of source.pieces()) {
     for (const raw of piece) {
-      const checked = checker.check(raw);
+      const checked = check(raw, false);
       if ('line' in checked) {
         if (isInShard(ordinal, plan.shard)) {
           total += 1;
@@ -77,7 +83,7 @@ export async function checkRows(
         const good: NodeRow[] = [];
         for (const raw of piece) {
           if (isInShard(place, plan.shard) && !(duplicates.size > 0 && duplicates.has(place))) {
-            const checked = checker.check(raw, true);
+            const checked = check(raw, true);
             if ('line' in checked) good.push(checked);
           }
           place += 1;

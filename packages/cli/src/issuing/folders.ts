@@ -10,8 +10,11 @@ import type { Manifest } from './lines.ts';
 import type { ProfileOutput, Sink } from './sink.ts';
 
 /** The files of every node, below its folder. */
-export function nodePaths(profiles: readonly Pick<ProfileOutput, 'profile'>[]): string[] {
-  return profiles.flatMap(({ profile }) => [`${profile.path}.crt`, `${profile.path}.key`]);
+export function nodePaths(profiles: readonly Pick<ProfileOutput, 'profile' | 'withKey'>[]): string[] {
+  return profiles.flatMap(({ profile, withKey }) => [
+    `${profile.path}.crt`,
+    ...(withKey ? [`${profile.path}.key`] : []),
+  ]);
 }
 
 /** One folder a node, each complete or absent. */
@@ -19,14 +22,12 @@ export function foldersSink(profiles: readonly ProfileOutput[], folders: NodeFol
   return {
     node(row, leaves, places) {
       const files: NodeFile[] = [];
-      for (const [index, { profile, bundle }] of profiles.entries()) {
+      for (const [index, { profile, bundle, withKey }] of profiles.entries()) {
         const issued = leaves[index] ?? internalError('a batch without leaves');
         const place = places[index] ?? internalError('a node without a place');
         const certificate = [issued.certificate(place), bundle];
-        files.push(
-          { path: `${profile.path}.crt`, parts: certificate, mode: leafMode.certificate },
-          { path: `${profile.path}.key`, parts: [issued.key(place)], mode: leafMode.key },
-        );
+        files.push({ path: `${profile.path}.crt`, parts: certificate, mode: leafMode.certificate });
+        if (withKey) files.push({ path: `${profile.path}.key`, parts: [issued.key(place)], mode: leafMode.key });
       }
       folders.place(row.out, files);
     },

@@ -79,8 +79,10 @@ export function jsonLinesSink(profiles: readonly ProfileOutput[], target: ByteTa
         chunks.putAscii(',"certificate":"');
         putEscaped(chunks, certificate);
         chunks.put(tail);
-        chunks.putAscii('","key":"');
-        putEscaped(chunks, key);
+        if (key.length > 0) {
+          chunks.putAscii('","key":"');
+          putEscaped(chunks, key);
+        }
         chunks.putAscii('"}\n');
       }
     },

@@ -1,7 +1,8 @@
-import type { BulkIssuer, IssuedLeaves, KeyType, LeafRow } from '@k3s-pki/core';
+import type { BulkIssuer, IssuedLeaves, KeyType } from '@k3s-pki/core';
 import { type IssuePlan, leafRow, type NodeRow } from '@k3s-pki/plan';
 import { internalError } from '../failure.ts';
 import type { Manifest } from './lines.ts';
+import type { RequestedRow } from './requests.ts';
 import type { Sink } from './sink.ts';
 
 /** The order of the profiles of `openBulk`: every profile of the run with every type of key. */
@@ -74,7 +75,7 @@ function send(rows: readonly NodeRow[], { plan, keyTypes, issuer }: Pipeline): B
   const { profiles } = plan;
   const callOf = new Uint32Array(rows.length * profiles.length);
   const placeOf = new Uint32Array(rows.length * profiles.length);
-  const lists: { index: number; rows: LeafRow[] }[] = [];
+  const lists: { index: number; rows: RequestedRow[] }[] = [];
   for (const [p, profile] of profiles.entries()) {
     const listOf = new Map<KeyType, number>();
     let at = p;
@@ -85,7 +86,9 @@ function send(rows: readonly NodeRow[], { plan, keyTypes, issuer }: Pipeline): B
         listOf.set(row.keyType, list);
       }
       callOf[at] = list;
-      placeOf[at] = (lists[list]?.rows.push(leafRow(row, profile, plan)) ?? 0) - 1;
+      const leaf = leafRow(row, profile, plan);
+      const { request } = row;
+      placeOf[at] = (lists[list]?.rows.push(request === undefined ? leaf : { ...leaf, request }) ?? 0) - 1;
       at += profiles.length;
     }
   }

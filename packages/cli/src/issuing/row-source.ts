@@ -11,6 +11,8 @@ import { Failure } from '../failure.ts';
 export interface RowSource {
   /** For messages: a file's name, or what stands for it. */
   readonly name: string;
+  /** For messages: where a row is. */
+  place(line: number): string;
   /** The rows in their order, in pieces of some thousand, from the first one at each call. Throws Failure. */
   pieces(): Iterable<readonly RawRow[]>;
   /** Whether the input is as it was when it was opened. */
@@ -49,6 +51,7 @@ function source(fd: number, name: string): RowSource {
   const before = fstatSync(fd);
   return {
     name,
+    place: (line) => `${name}: line ${line}`,
     *pieces() {
       const head = Buffer.alloc(64);
       const text = head.toString('utf8', 0, readSync(fd, head, 0, head.length, 0)).replace(/^\ufeff/, '');
@@ -230,5 +233,5 @@ function defective(line: number, defect: RowProblem, fatal = false): RawRow {
   return { line, cells: {}, defect, fatal };
 }
 
-const chunkBytes = 1 << 18;
+const chunkBytes = 1 << 15;
 const longestRecord = 1 << 20;

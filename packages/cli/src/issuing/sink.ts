@@ -15,4 +15,6 @@ export interface Sink {
 /** A profile with the bytes that follow its leaves in a certificate file: the CA bundle, as K3s writes it. */
 export interface ProfileOutput extends PlannedProfile {
   readonly bundle: Uint8Array;
+  /** Whether there is a key beside each certificate; a request's stays where it was made. */
+  readonly withKey: boolean;
 }

@@ -15,7 +15,8 @@ export interface ByteTarget {
  *  1970. Folders have no entries of their own. Source: POSIX.1-2017, pax, "ustar Interchange Format". */
 export function tarSink(profiles: readonly ProfileOutput[], mtime: number, target: ByteTarget): Sink {
   const chunks = new Chunks();
-  const entries = profiles.map(({ profile, bundle }) => ({
+  const entries = profiles.map(({ profile, bundle, withKey }) => ({
+    withKey,
     certificate: new Entry(`${profile.path}.crt`, leafMode.certificate, mtime, bundle),
     key: new Entry(`${profile.path}.key`, leafMode.key, mtime, new Uint8Array()),
   }));
@@ -30,7 +31,7 @@ export function tarSink(profiles: readonly ProfileOutput[], mtime: number, targe
         const place = places[index];
         if (entry === undefined || issued === undefined || place === undefined) continue;
         entry.certificate.put(chunks, out, outSum, issued.certificate(place));
-        entry.key.put(chunks, out, outSum, issued.key(place));
+        if (entry.withKey) entry.key.put(chunks, out, outSum, issued.key(place));
       }
     },
     drain: () => chunks.drain((chunk) => target.write(chunk)),

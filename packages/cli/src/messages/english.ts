@@ -197,6 +197,10 @@ const rowCatalogue: RowCatalogue = {
         long: 'it is too long',
       }[why]
     }`,
+  'bad-request': ({ reason }) => `not a certification request that can be granted: ${reason}`,
+  'request-beyond': ({ what, profile }) =>
+    `the request asks for ${quote(what)}, which ${profile} for this node does not have; names and addresses of its own need a row (--from)`,
+  'request-weak-key': ({ bits }) => `the request's key is weak (RSA ${bits}); it needs 2048 bits or more`,
   'duplicate-output': ({ out }) =>
     `${quote(out)} is written by an earlier row too, or lies inside or around its folder`,
 };

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { BulkProfile, Core, KeyType } from '@k3s-pki/core';
+import { type BulkProfile, type Core, type KeyType, openBulk } from '@k3s-pki/core';
 import {
   defaultDataDir,
   type LeafProfile,
@@ -34,7 +34,7 @@ import { type CheckedRows, checkRows, numberedRows } from '../issuing/checked-ro
 import { foldersSink, nodePaths, Resumption, recordedPaths } from '../issuing/folders.ts';
 import { jsonLinesSink, Manifest } from '../issuing/lines.ts';
 import { issueRows } from '../issuing/pipeline.ts';
-import { openPlainBulk } from '../issuing/plain-bulk.ts';
+import { openRequestIssuer, type Requests, readRequests } from '../issuing/requests.ts';
 import { fileRows, type RowSource } from '../issuing/row-source.ts';
 import type { ProfileOutput, Sink } from '../issuing/sink.ts';
 import { type ByteTarget, tarSink } from '../issuing/tar.ts';
@@ -63,6 +63,7 @@ export interface IssueCommandOptions {
   readonly caDir: string | undefined;
   readonly dataDir: string | undefined;
   readonly from: string | undefined;
+  readonly csr: string | undefined;
   readonly nodes: number | undefined;
   readonly name: string;
   readonly days: number | undefined;
@@ -93,7 +94,9 @@ export async function issue(options: IssueCommandOptions, context: Context): Pro
     const { plan, caDir, bundles } = await makePlan(options, request, signers, context);
     writeMessages('warning', caWarnings(plan, caDir), context);
     if (options.from !== undefined) source = await fileRows(options.from, context.cwd, context.stdin);
-    const rows = await check(options, request, plan, source, context);
+    const requests =
+      options.csr === undefined ? undefined : readRequests(options.csr, context.cwd, await context.core(), plan);
+    const rows = await check(options, request, plan, source ?? requests?.source, requests, context);
     if (options.dryRun) {
       if (options.output === 'json') writeJson(context.stdout, issuePlanJson(plan, rows, caDir));
       else context.stdout.write(issuePlanText(plan, rows, context.stdout));
@@ -102,6 +105,7 @@ export async function issue(options: IssueCommandOptions, context: Context): Pro
     const outputs = plan.profiles.map((profile) => ({
       ...profile,
       bundle: bundles.get(profile.profile.ca) ?? internalError('a CA without its bundle'),
+      withKey: requests === undefined,
     }));
     const report = await issueAll({ options, request, plan, caDir, outputs, signers, rows, source }, context);
     if (request.sink.path === '-') return exitCode.done;
@@ -126,7 +130,7 @@ interface Request {
 }
 
 function understand(options: IssueCommandOptions, context: Context): Request {
-  const { out, tar, jsonl, from, nodes, name, resume } = options;
+  const { out, tar, jsonl, from, csr, nodes, name, resume } = options;
   const sinks = (['out', 'tar', 'jsonl'] as const).flatMap((kind) => {
     const path = { out, tar, jsonl }[kind];
     return path === undefined ? [] : [{ kind, path }];
@@ -143,18 +147,20 @@ function understand(options: IssueCommandOptions, context: Context): Request {
   if (sink.kind === 'tar' && sink.path === '-' && isTerminal(context.stdout)) {
     throw usage('an archive is not for a terminal', 'name a file with --tar FILE, or pipe it: --tar - | tar x -C DIR');
   }
-  if ((from === undefined) === (nodes === undefined)) {
+  if (nodes !== undefined ? from !== undefined || csr !== undefined : from === undefined && csr === undefined) {
     throw usage(
-      'give exactly one of --from FILE and --nodes N',
-      "--nodes 3 --name 'edge-%05d' makes edge-00001 to edge-00003",
+      'give exactly one of --from FILE, --nodes N and --csr FILE',
+      "--nodes 3 --name 'edge-%05d' makes edge-00001 to edge-00003; --csr may stand with --from",
     );
   }
   const numbered = nodes === undefined ? undefined : numberedName(name);
   if (nodes !== undefined && numbered === undefined) {
     throw usage(`--name ${JSON.stringify(name)} has no place for the number`, "write it like 'edge-%05d' or 'node-%d'");
   }
+  const profiles = profilesOf(options.profile);
+  if (csr !== undefined && profiles.length > 1) throw usage('--csr takes one profile, since a request is for one key');
   return {
-    profiles: profilesOf(options.profile),
+    profiles,
     sink,
     shard: shardFrom(options, context),
     numbered,
@@ -283,11 +289,12 @@ async function check(
   { numbered, sink, profiles }: Request,
   plan: IssuePlan,
   source: RowSource | undefined,
+  requests: Requests | undefined,
   context: Context,
 ): Promise<CheckedRows> {
   const kind = skipBad ? 'warning' : 'error';
   const report = (line: number, problem: RowProblem) => {
-    const place = source === undefined ? `--name, node ${line}` : `${source.name}: line ${line}`;
+    const place = source === undefined ? `--name, node ${line}` : source.place(line);
     writeMessages(kind, [{ error: `${place}: ${describeRow(problem)}` }], context);
   };
   let unusedNames = false;
@@ -302,7 +309,7 @@ async function check(
     rows =
       source === undefined
         ? numberedRows(numbered ?? internalError('no names'), nodes ?? 0, plan, report)
-        : await checkRows(source, plan, { report, look, signal: context.signal });
+        : await checkRows(source, plan, { report, look, complete: requests?.grant, signal: context.signal });
   } finally {
     spinner.end();
   }
@@ -311,6 +318,11 @@ async function check(
     throw new Failure([{ error: `${number(rows.bad, 'bad row')}, nothing was issued`, hint }]);
   }
   if (rows.total === 0 && rows.rows === 0) throw new Failure([{ error: `${source?.name ?? '--nodes'}: no rows` }]);
+  const unused = requests?.unused() ?? [];
+  if (unused.length > 0) {
+    const error = `${number(unused.length, 'request')} for nodes that no row names: ${unused.slice(0, 5).join(', ')}${unused.length > 5 ? ', ...' : ''}`;
+    writeMessages('warning', [{ error }], context);
+  }
   if (unusedNames) {
     const error = 'dns and ip of the rows are not used: no profile of this run has names of its own';
     writeMessages('warning', [{ error }], context);
@@ -348,7 +360,10 @@ async function issueAll(job: Job, context: Context): Promise<IssueReport> {
       }),
     );
     const { workers = availableParallelism(), check: checks } = options;
-    const issuer = await openPlainBulk(core, context.random, profiles, { workers, check: checks });
+    const issuer =
+      options.csr === undefined
+        ? await openBulk(profiles, { workers, check: checks, expected: rows.total * outputs.length })
+        : openRequestIssuer(core, context.random, profiles);
     try {
       issued = await issueRows(wanted(rows, resumption, manifest), {
         plan,

@@ -34,6 +34,9 @@ export class CertificateIssue extends Command<Context> {
       The columns are node, cn, organizations, dns, ip, days, key and out; several values in a field are separated by
       ";". All rows are checked before the first certificate is issued.
 
+      With --csr the keys stay where they are: certificates are issued for certification requests. Names and usages come
+      from the profile and the row; a request that asks for more is refused.
+
       The output is a folder per node in K3s's layout, each complete or absent; a tar archive; or JSON Lines. A
       manifest records serial, SHA-256, subject and end of every certificate.
 
@@ -54,6 +57,10 @@ export class CertificateIssue extends Command<Context> {
         '$0 certificate issue --data-dir ./demo --profile client-kubelet --from nodes.csv --skip-bad --tar nodes.tar',
       ],
       [
+        'Certificates for keys that nodes made themselves',
+        '$0 certificate issue --data-dir ./demo --profile client-kubelet --csr ./requests --out ./granted',
+      ],
+      [
         'Going on after an interruption',
         '$0 certificate issue --data-dir ./demo --profile client-kubelet --from nodes.csv --out ./fleet --resume',
       ],
@@ -69,6 +76,9 @@ export class CertificateIssue extends Command<Context> {
     description: 'where server/tls is; default /var/lib/rancher/k3s (also from DATA_DIR)',
   });
   from = Option.String('--from', { description: 'CSV with a header or JSON Lines; - is standard input' });
+  csr = Option.String('--csr', {
+    description: 'certification request, or folder of them, each named NODE.csr; may stand with --from',
+  });
   nodes = Option.String('--nodes', { validator: isCount, description: 'number of nodes to make names for' });
   nodeName = Option.String('--name', 'node-%05d', {
     description: 'pattern of the names of --nodes, which count from 1; default node-%05d',
@@ -116,10 +126,10 @@ export class CertificateIssue extends Command<Context> {
   });
 
   async execute(): Promise<number> {
-    const { profile, caDir, dataDir, from, nodes, nodeName: name, days, keyType, clusterDomain, serviceIp } = this;
+    const { profile, caDir, dataDir, from, csr, nodes, nodeName: name, days, keyType, clusterDomain, serviceIp } = this;
     const { out, tar, jsonl, manifest, workers, checks: check, shard, shards, skipBad, resume, dryRun } = this;
     const { passphraseFile, output } = this;
-    const what = { profile, caDir, dataDir, from, nodes, name, days, keyType, clusterDomain, serviceIp };
+    const what = { profile, caDir, dataDir, from, csr, nodes, name, days, keyType, clusterDomain, serviceIp };
     const where = { out, tar, jsonl, manifest, passphraseFile, output };
     const how = { workers, check, shard, shards, skipBad, resume, dryRun };
     return issue({ ...what, ...where, ...how }, this.context);
