@@ -3,9 +3,7 @@
 //   wasm-bindgen --target experimental-nodejs-module --out-dir target/bench \
 //     target/wasm32-unknown-unknown/release/examples/bench.wasm
 // then: node crates/p256/bench/bench.ts [batch] [rounds]
-import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 
 const folder = new URL('../../../target/bench/', import.meta.url);
 const { Bench } = await import(new URL('bench.js', folder).href);
@@ -26,7 +24,7 @@ function time(work: () => void): number {
 
 const median = (x: number[]) => x.toSorted((a, b) => a - b)[x.length >> 1] as number;
 
-const lanes = (process.env['LANES'] ?? 'fma,simd').split(',');
+const lanes = (process.env.LANES ?? 'fma,simd').split(',');
 const engines = lanes.map((name) => {
   const start = process.hrtime.bigint();
   const bench = new Bench(name, true, 42);
