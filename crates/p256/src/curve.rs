@@ -435,3 +435,51 @@ fn finish<R: Repr>(
     let point = |i: usize| Affine { x: x[i], y: y[i] };
     ([point(0), point(1)], good)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::exact24::Exact24;
+    use crate::field::fma52::Fma52;
+    use limb::arch::portable::Portable;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// One wrong bit in the one table entry that row 19 alone uses.
+    fn a_wrong_point_is_named<R: Repr>(window: Window) {
+        let mut curve = Curve::<R>::new(window);
+        let mut scalars = [U256([5, 0, 0, 0]); 40];
+        scalars[19] = U256([0x0123_4567_89ab_cdef, 42, 43, 44]);
+        assert!(curve.multiply_base(&scalars).is_ok());
+        let mut digits = vec![[[0; GROUP]; 2]; window.windows()];
+        recode(window, scalars[16..32].try_into().unwrap(), &mut digits);
+        let (w, entry) = (0..window.windows())
+            .map(|w| (w, digits[w][0]))
+            .find(|(_, entries)| entries[3] != entries[0])
+            .map(|(w, entries)| (w, usize::from(entries[3])))
+            .unwrap();
+        let at = 2 * w * R::PLANES * window.vectors() + entry / 16;
+        curve.table[at][entry % 16] ^= 1;
+        assert_eq!(curve.multiply_base(&scalars), Err(19));
+    }
+
+    #[test]
+    fn wrong_points_are_named() {
+        a_wrong_point_is_named::<Fma52<Portable>>(Window::Eight);
+        a_wrong_point_is_named::<Exact24<Portable>>(Window::Four);
+    }
+
+    #[test]
+    fn memory_is_wiped() {
+        let mut curve = Curve::<Fma52<Portable>>::new(Window::Four);
+        curve.multiply_base(&[U256([77, 78, 79, 80]); 3]).unwrap();
+        for residue in curve.xs.iter().chain(&curve.ys).chain(&curve.before) {
+            assert!(
+                Fma52::<Portable>::to_limbs(residue)
+                    .iter()
+                    .all(|limb| *limb == [0; 2])
+            );
+        }
+        assert!(curve.digits.iter().all(|digits| *digits == [[0; GROUP]; 2]));
+    }
+}

@@ -227,3 +227,34 @@ fn the_chosen_lanes_are_named() {
         }
     );
 }
+
+struct Broken(u8);
+
+impl pki_p256::Random for Broken {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), P256Error> {
+        if self.0 == 0 {
+            return Err(P256Error::Randomness);
+        }
+        out.fill(self.0);
+        Ok(())
+    }
+}
+
+/// A source that fails, and one that gives nothing but 0xff, of which no candidate is a scalar.
+#[test]
+fn broken_randomness_is_an_error() {
+    for mut engine in engines(TableSize::Small) {
+        for byte in [0, 255] {
+            let keys = engine.generate_keys(3, &mut Broken(byte));
+            assert_eq!(keys.unwrap_err(), P256Error::Randomness);
+        }
+        let key = Secret::new([1; 32]).unwrap();
+        let failed = engine.sign(&key, &[[1; 32]], &mut Broken(0));
+        assert_eq!(failed, Err(P256Error::Randomness));
+        // Hedged: a constant source still gives good signatures, different for each digest.
+        let signed = engine
+            .sign(&key, &[[1; 32], [2; 32]], &mut Broken(255))
+            .unwrap();
+        assert_ne!(signed[0].r, signed[1].r);
+    }
+}
