@@ -2,7 +2,11 @@
 //!
 //! `LIMB_CASES` raises the number of operations per representation (default 3,000).
 
+#[cfg(target_arch = "wasm32")]
+use limb::arch::Vector;
 use limb::arch::portable::Portable;
+#[cfg(target_arch = "wasm32")]
+use limb::lanes::Lanes;
 use limb::montgomery::{Montgomery, fma::Fma, int::Int};
 use num_bigint::BigUint;
 
@@ -183,12 +187,29 @@ fn differential<M: Montgomery>(name: &str) {
     }
 }
 
-#[test]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
 fn fma_portable() {
-    differential::<Fma<Portable>>("fma");
+    differential::<Fma<Portable>>("fma, portable");
 }
 
-#[test]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
 fn int_portable() {
-    differential::<Int<Portable>>("int");
+    differential::<Int<Portable>>("int, portable");
+}
+
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen_test::wasm_bindgen_test]
+fn fma_vector() {
+    // Where the probe finds no fused operation, as with V8's --no-enable-fma3, nothing is to be right.
+    if Vector::fused() {
+        differential::<Fma<Vector>>("fma, vector");
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen_test::wasm_bindgen_test]
+fn int_vector() {
+    differential::<Int<Vector>>("int, vector");
 }

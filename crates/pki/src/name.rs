@@ -71,7 +71,7 @@ pub(crate) fn text(der: &[u8]) -> Result<String, Error> {
 
 /// Characters of a directory string; `None` when it is of another type or not what its type allows.
 /// Source: Go's parseASN1String; it has no UniversalString.
-fn string(tag: u8, value: &[u8]) -> Option<String> {
+pub(crate) fn string(tag: u8, value: &[u8]) -> Option<String> {
     let ascii = |allowed: fn(u8) -> bool| {
         let fits = value.iter().all(|octet| allowed(*octet));
         fits.then(|| value.iter().copied().map(char::from).collect())

@@ -16,6 +16,11 @@ export class Blank {
      */
     ca(path_length?: number | null): void;
     /**
+     * Signs it, as K3s signs leaves, for the key of a request (DER), whose signature is verified again. Returns the
+     * `Certificate` as JSON.
+     */
+    issueForRequest(request: Uint8Array | number[], issuer_key: Key, issuer: Uint8Array | number[]): string;
+    /**
      * Signs it; without `issuer` (DER) it is self-signed. Returns the `Certificate` as JSON.
      */
     issue(subject: Key, issuer_key: Key, issuer?: Uint8Array | number[] | null): string;
@@ -145,6 +150,11 @@ export function generateKey(key_type: string): Key;
 export function inspect(file: Uint8Array | number[]): string;
 
 /**
+ * `CertificateRequest` as JSON, from DER. Its signature was verified.
+ */
+export function inspectRequest(der: Uint8Array | number[]): string;
+
+/**
  * Opens the one private key in PEM bytes.
  */
 export function openKey(pem: Uint8Array | number[], passphrase?: Uint8Array | number[] | null): Key;
@@ -171,6 +181,7 @@ export interface InitOutput {
     readonly blank_altNames: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly blank_ca: (a: number, b: number) => void;
     readonly blank_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number, number];
+    readonly blank_issueForRequest: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number, number];
     readonly blank_keyIds: (a: number, b: number, c: number) => void;
     readonly blank_new: (a: number, b: number, c: number, d: number) => number;
     readonly blank_subject: (a: number, b: number, c: number, d: number, e: number) => [number, number];
@@ -179,6 +190,7 @@ export interface InitOutput {
     readonly checkKeyType: (a: number, b: number) => [number, number];
     readonly generateKey: (a: number, b: number) => [number, number, number];
     readonly inspect: (a: number, b: number) => [number, number];
+    readonly inspectRequest: (a: number, b: number) => [number, number, number, number];
     readonly key_facts: (a: number) => [number, number];
     readonly key_pem: (a: number, b: number, c: number) => [number, number, number];
     readonly leafissuer_addProfile: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number) => [number, number, number];

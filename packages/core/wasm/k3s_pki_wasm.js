@@ -41,6 +41,44 @@ export class Blank {
         wasm.blank_ca(this.__wbg_ptr, isLikeNone(path_length) ? Number.MAX_SAFE_INTEGER : (path_length) >>> 0);
     }
     /**
+     * Signs it, as K3s signs leaves, for the key of a request (DER), whose signature is verified again. Returns the
+     * `Certificate` as JSON.
+     * @param {Uint8Array | number[]} request
+     * @param {Key} issuer_key
+     * @param {Uint8Array | number[]} issuer
+     * @returns {string}
+     */
+    issueForRequest(request, issuer_key, issuer) {
+        let deferred4_0;
+        let deferred4_1;
+        try {
+            _assertClass(issuer_key, Key);
+            let ptr0, len0, ptr1, len1;
+            try {
+                ptr0 = passArray8ToWasm0(request, wasm.__wbindgen_malloc);
+                len0 = WASM_VECTOR_LEN;
+                ptr1 = passArray8ToWasm0(issuer, wasm.__wbindgen_malloc);
+                len1 = WASM_VECTOR_LEN;
+            } catch (e) {
+                if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+                if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+                throw e;
+            }
+            const ret = wasm.blank_issueForRequest(this.__wbg_ptr, ptr0, len0, issuer_key.__wbg_ptr, ptr1, len1);
+            var ptr3 = ret[0];
+            var len3 = ret[1];
+            if (ret[3]) {
+                ptr3 = 0; len3 = 0;
+                throw takeFromExternrefTable0(ret[2]);
+            }
+            deferred4_0 = ptr3;
+            deferred4_1 = len3;
+            return getStringFromWasm0(ptr3, len3);
+        } finally {
+            wasm.__wbindgen_free(deferred4_0, deferred4_1, 1);
+        }
+    }
+    /**
      * Signs it; without `issuer` (DER) it is self-signed. Returns the `Certificate` as JSON.
      * @param {Key} subject
      * @param {Key} issuer_key
@@ -502,6 +540,32 @@ export function inspect(file) {
         return getStringFromWasm0(ret[0], ret[1]);
     } finally {
         wasm.__wbindgen_free(deferred2_0, deferred2_1, 1);
+    }
+}
+
+/**
+ * `CertificateRequest` as JSON, from DER. Its signature was verified.
+ * @param {Uint8Array | number[]} der
+ * @returns {string}
+ */
+export function inspectRequest(der) {
+    let deferred3_0;
+    let deferred3_1;
+    try {
+        const ptr0 = passArray8ToWasm0(der, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.inspectRequest(ptr0, len0);
+        var ptr2 = ret[0];
+        var len2 = ret[1];
+        if (ret[3]) {
+            ptr2 = 0; len2 = 0;
+            throw takeFromExternrefTable0(ret[2]);
+        }
+        deferred3_0 = ptr2;
+        deferred3_1 = len2;
+        return getStringFromWasm0(ptr2, len2);
+    } finally {
+        wasm.__wbindgen_free(deferred3_0, deferred3_1, 1);
     }
 }
 
