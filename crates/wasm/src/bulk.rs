@@ -1,5 +1,6 @@
 //! Leaves in batches: one `LeafIssuer` a worker.
 
+use crate::scrub::scrubbed;
 use crate::{Thrown, thrown};
 use js_sys::Uint8Array;
 use pki::{Certificate, Check, KeyType, LaneChoice, LeafProfile, TableSize};
@@ -50,12 +51,12 @@ impl LeafIssuer {
         let ca_key = Zeroizing::new(ca_key);
         let profile = LeafProfile {
             ca: Certificate::from_der(ca).map_err(thrown)?,
-            ca_key: pki::open_key(&ca_key, None).map_err(thrown)?,
+            ca_key: scrubbed(|| pki::open_key(&ca_key, None)).map_err(thrown)?,
             key_usage,
             extended_key_usage,
             key_type: KeyType::parse(key_type).map_err(thrown)?,
         };
-        self.0.add_profile(profile).map_err(thrown)
+        scrubbed(|| self.0.add_profile(profile)).map_err(thrown)
     }
 
     /// Issues a batch into `memory`, or into new memory where that is too small, and returns the part that it filled. Layouts:
@@ -66,7 +67,7 @@ impl LeafIssuer {
         rows: &[u8],
         memory: Option<Uint8Array>,
     ) -> Thrown<Uint8Array> {
-        let batch = self.0.issue(profile, rows, &mut HostRng).map_err(thrown)?;
+        let batch = scrubbed(|| self.0.issue(profile, rows, &mut HostRng)).map_err(thrown)?;
         let batch = batch.as_bytes();
         // Both lengths are a JavaScript array's: far below 2^32.
         let length = u32::try_from(batch.len()).unwrap_or(u32::MAX);
