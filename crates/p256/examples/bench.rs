@@ -110,6 +110,15 @@ impl Bench {
         }
     }
 
+    /// Multiplies the generator by scalars of 32 bytes each, big endian.
+    pub fn multiply(&mut self, scalars: &[u8]) -> u8 {
+        let keys = self
+            .engine
+            .public_keys(scalars.as_chunks::<32>().0)
+            .expect("scalars");
+        keys[0][1]
+    }
+
     /// Hashes `count` messages of `length` bytes.
     pub fn hash(&mut self, count: usize, length: usize) -> u8 {
         let message = vec![7; length];

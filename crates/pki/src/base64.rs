@@ -1,5 +1,5 @@
-//! Base64 in PEM's lines, sixteen characters at a time. No table is indexed by what is encoded, for it may be a key.
-//! 0.13 us a certificate with its key; base64ct takes ten times as long.
+//! Base64 in PEM's lines, sixteen characters at a time: 0.2 us for a certificate and its key. No table is indexed by
+//! what is encoded, for it may be a key.
 
 use limb::lanes::Packed;
 
@@ -13,15 +13,15 @@ const OCTETS: usize = 48;
 /// Characters of a line. Source: RFC 7468 section 2.
 const COLUMNS: usize = 64;
 
-/// Appends `octets` in lines of 64 columns, each with its LF. Source: RFC 4648 section 4.
-pub(crate) fn push_lines(text: &mut Vec<u8>, octets: &[u8]) {
+/// Writes `octets` in lines of 64 columns, each with its LF. Source: RFC 4648 section 4.
+/// Pre: `text` is [`lines_size`] long.
+pub(crate) fn write_lines(text: &mut [u8], octets: &[u8]) {
     let (whole, rest) = octets.as_chunks::<OCTETS>();
-    let start = text.len();
-    text.resize(start + whole.len() * (COLUMNS + 1), b'\n');
-    let (lines, _) = text[start..].as_chunks_mut::<{ COLUMNS + 1 }>();
+    let (lines, _) = text.as_chunks_mut::<{ COLUMNS + 1 }>();
     let constants = std::hint::black_box(&CONSTANTS);
     for (octets, line) in whole.iter().zip(lines) {
         encode_line::<Vector>(constants, octets, line);
+        line[COLUMNS] = b'\n';
     }
     if !rest.is_empty() {
         let mut last = [0; OCTETS];
@@ -32,13 +32,13 @@ pub(crate) fn push_lines(text: &mut Vec<u8>, octets: &[u8]) {
         let length = rest.len().div_ceil(3) * 4;
         line[digits..length].fill(b'=');
         line[length] = b'\n';
-        text.extend_from_slice(&line[..=length]);
+        text[whole.len() * (COLUMNS + 1)..].copy_from_slice(&line[..=length]);
         wipe(&mut last);
         wipe(&mut line);
     }
 }
 
-/// Length of what [`push_lines`] appends.
+/// Length of what [`write_lines`] writes.
 pub(crate) fn lines_size(octets: usize) -> usize {
     octets.div_ceil(3) * 4 + octets.div_ceil(OCTETS)
 }
@@ -132,8 +132,8 @@ mod tests {
             .map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24).to_le_bytes()[0])
             .collect();
         for length in 0..400 {
-            let mut text = b"before".to_vec();
-            push_lines(&mut text, &octets[length..2 * length]);
+            let mut text = vec![0; lines_size(length)];
+            write_lines(&mut text, &octets[length..2 * length]);
             let whole = Base64::encode_string(&octets[length..2 * length]);
             let lines: Vec<&str> = whole
                 .as_bytes()
@@ -141,8 +141,7 @@ mod tests {
                 .map(|line| std::str::from_utf8(line).unwrap())
                 .collect();
             let expected: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            assert_eq!(std::str::from_utf8(&text[6..]).unwrap(), expected);
-            assert_eq!(lines_size(length), expected.len());
+            assert_eq!(std::str::from_utf8(&text).unwrap(), expected);
         }
     }
 

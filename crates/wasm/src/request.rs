@@ -1,5 +1,6 @@
 //! Certification requests: what they ask for, and certificates for their keys.
 
+use crate::scrub::scrubbed;
 use crate::{Blank, Key, Thrown, json, thrown};
 use pki::{Certificate, CertificateRequest, Spec, Style, SystemRng};
 use wasm_bindgen::prelude::*;
@@ -30,13 +31,15 @@ impl Blank {
             ..self.0.clone()
         };
         let mut rng = SystemRng::default();
-        pki::issue(
-            &spec,
-            &request.public_key,
-            &issuer_key.0,
-            Some(&issuer),
-            &mut rng,
-        )
+        scrubbed(|| {
+            pki::issue(
+                &spec,
+                &request.public_key,
+                &issuer_key.0,
+                Some(&issuer),
+                &mut rng,
+            )
+        })
         .map(|made| json::certificate(&made))
         .map_err(thrown)
     }

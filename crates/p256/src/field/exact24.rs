@@ -1,5 +1,9 @@
 //! Eleven signed limbs of 24 bits held as doubles at their own weight; no operation ever rounds, so
 //! that fused and unfused multiply-adds agree. R = 2^264.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are the places of limbs and columns"
+)]
 
 use core::marker::PhantomData;
 
@@ -86,34 +90,53 @@ fn round<L: Lanes>(x: L::F, rounder: f64) -> L::F {
     L::sub_f(L::add_f(x, rounder), rounder)
 }
 
-/// Columns of `a * b`. Pre: in units of their columns, at most 11 * 2^24 * 2^23 < 2^51.
-#[inline(always)]
-fn mul_columns<L: Packed>(a: &[L::F; LIMBS], b: &[L::F; LIMBS]) -> [L::F; COLUMNS] {
-    let mut c = [L::splat_f(0.0); COLUMNS];
-    for i in 0..LIMBS {
-        for j in 0..LIMBS {
-            c[i + j] = if i == 0 || j == LIMBS - 1 {
-                L::mul_f(a[i], b[j])
-            } else {
-                L::madd_exact(a[i], b[j], c[i + j])
-            };
-        }
-    }
-    c
+/// A column: the sum of products of limbs of two residues.
+macro_rules! sum {
+    ($a:ident $b:ident; $i:literal $j:literal $(, $k:literal $l:literal)*) => {{
+        let sum = L::mul_f($a[$i], $b[$j]);
+        $(let sum = L::madd_exact($a[$k], $b[$l], sum);)*
+        sum
+    }};
 }
 
-/// Columns of `a * a`.
+/// Columns of `a * b`, written out, as loops would keep the sums in memory. Pre: in units of a
+/// column, at most 11 * 2^24 * 2^23 < 2^51.
 #[inline(always)]
-fn sqr_columns<L: Packed>(a: &[L::F; LIMBS]) -> [L::F; COLUMNS] {
-    let mut c = [L::splat_f(0.0); COLUMNS];
-    for i in 0..LIMBS {
-        c[2 * i] = L::madd_exact(a[i], a[i], c[2 * i]);
-        let twice = L::add_f(a[i], a[i]);
-        for j in i + 1..LIMBS {
-            c[i + j] = L::madd_exact(twice, a[j], c[i + j]);
-        }
-    }
-    c
+#[rustfmt::skip]
+fn mul_columns<L: Packed>(a: &[L::F; LIMBS], b: &[L::F; LIMBS]) -> [L::F; COLUMNS] {
+    [
+        sum!(a b; 0 0),
+        sum!(a b; 0 1, 1 0),
+        sum!(a b; 0 2, 1 1, 2 0),
+        sum!(a b; 0 3, 1 2, 2 1, 3 0),
+        sum!(a b; 0 4, 1 3, 2 2, 3 1, 4 0),
+        sum!(a b; 0 5, 1 4, 2 3, 3 2, 4 1, 5 0),
+        sum!(a b; 0 6, 1 5, 2 4, 3 3, 4 2, 5 1, 6 0),
+        sum!(a b; 0 7, 1 6, 2 5, 3 4, 4 3, 5 2, 6 1, 7 0),
+        sum!(a b; 0 8, 1 7, 2 6, 3 5, 4 4, 5 3, 6 2, 7 1, 8 0),
+        sum!(a b; 0 9, 1 8, 2 7, 3 6, 4 5, 5 4, 6 3, 7 2, 8 1, 9 0),
+        sum!(a b; 0 10, 1 9, 2 8, 3 7, 4 6, 5 5, 6 4, 7 3, 8 2, 9 1, 10 0),
+        sum!(a b; 1 10, 2 9, 3 8, 4 7, 5 6, 6 5, 7 4, 8 3, 9 2, 10 1),
+        sum!(a b; 2 10, 3 9, 4 8, 5 7, 6 6, 7 5, 8 4, 9 3, 10 2),
+        sum!(a b; 3 10, 4 9, 5 8, 6 7, 7 6, 8 5, 9 4, 10 3),
+        sum!(a b; 4 10, 5 9, 6 8, 7 7, 8 6, 9 5, 10 4),
+        sum!(a b; 5 10, 6 9, 7 8, 8 7, 9 6, 10 5),
+        sum!(a b; 6 10, 7 9, 8 8, 9 7, 10 6),
+        sum!(a b; 7 10, 8 9, 9 8, 10 7),
+        sum!(a b; 8 10, 9 9, 10 8),
+        sum!(a b; 9 10, 10 9),
+        sum!(a b; 10 10),
+        L::splat_f(0.0),
+    ]
+}
+
+/// Columns 11 to 21 of `a * b / R`, not carried. A function of its own: written out at every place
+/// it makes the module half as large again.
+#[inline(never)]
+fn product<L: Packed, M: Modulus>(a: &[L::F; LIMBS], b: &[L::F; LIMBS], out: &mut [L::F; LIMBS]) {
+    let mut c = mul_columns::<L>(a, b);
+    reduce::<L, M>(&mut c);
+    out.copy_from_slice(&c[LIMBS..]);
 }
 
 /// Makes columns 0 to 10 vanish and carries them into the upper ones.
@@ -151,13 +174,13 @@ fn reduce<L: Packed, M: Modulus>(c: &mut [L::F; COLUMNS]) {
 
 /// Carries columns 11 to 21 into a tight residue.
 #[inline(always)]
-fn carry<L: Packed>(c: &[L::F; COLUMNS]) -> Tight24<L> {
+fn carry<L: Packed>(c: &[L::F; LIMBS]) -> Tight24<L> {
     let mut out = [L::splat_f(0.0); LIMBS];
-    let mut column = c[LIMBS];
+    let mut column = c[0];
     for i in 0..LIMBS - 1 {
         let carry = round::<L>(column, ROUNDERS[i + LIMBS]);
         out[i] = L::sub_f(column, carry);
-        column = L::add_f(c[i + LIMBS + 1], carry);
+        column = L::add_f(c[i + 1], carry);
     }
     out[LIMBS - 1] = column;
     Tight24(out).checked()
@@ -283,44 +306,42 @@ impl<L: Packed> Repr for Exact24<L> {
 
     #[inline(always)]
     fn mul<M: Modulus>(a: &Loose24<L>, b: &Tight24<L>) -> Tight24<L> {
-        let mut c = mul_columns::<L>(&a.0, &b.0);
-        reduce::<L, M>(&mut c);
+        let mut c = [L::splat_f(0.0); LIMBS];
+        product::<L, M>(&a.0, &b.0, &mut c);
         carry(&c)
     }
 
     #[inline(always)]
     fn mul_sub<M: Modulus>(a: &Loose24<L>, b: &Tight24<L>, x: &Tight24<L>) -> Tight24<L> {
-        let mut c = mul_columns::<L>(&a.0, &b.0);
-        reduce::<L, M>(&mut c);
+        let mut c = [L::splat_f(0.0); LIMBS];
+        product::<L, M>(&a.0, &b.0, &mut c);
         for i in 0..LIMBS {
-            c[i + LIMBS] = L::sub_f(c[i + LIMBS], x.0[i]);
+            c[i] = L::sub_f(c[i], x.0[i]);
         }
         carry(&c)
     }
 
     #[inline(always)]
     fn sqr<M: Modulus>(a: &Tight24<L>) -> Tight24<L> {
-        let mut c = sqr_columns::<L>(&a.0);
-        reduce::<L, M>(&mut c);
-        carry(&c)
+        Self::mul::<M>(&Loose24(a.0), a)
     }
 
     #[inline(always)]
     fn sqr_sub_sub(a: &Tight24<L>, x: &Tight24<L>, y: &Tight24<L>) -> Tight24<L> {
-        let mut c = sqr_columns::<L>(&a.0);
-        reduce::<L, P>(&mut c);
+        let mut c = [L::splat_f(0.0); LIMBS];
+        product::<L, P>(&a.0, &a.0, &mut c);
         for i in 0..LIMBS {
-            c[i + LIMBS] = L::sub_f(c[i + LIMBS], L::add_f(x.0[i], y.0[i]));
+            c[i] = L::sub_f(c[i], L::add_f(x.0[i], y.0[i]));
         }
         // The multiple of p nearest to the result, from its two top columns.
-        let top = L::add_f(c[20], c[21]);
+        let top = L::add_f(c[9], c[10]);
         let fold = round::<L>(top, rounder(256 - SCALE));
         let part = |column: L::F, power: f64| L::madd_exact(fold, L::splat_f(power), column);
-        c[11] = part(c[11], exp2(-256));
-        c[15] = part(c[15], -exp2(96 - 256));
-        c[19] = part(c[19], -exp2(192 - 256));
-        c[20] = part(c[20], exp2(224 - 256));
-        c[21] = L::sub_f(c[21], fold);
+        c[0] = part(c[0], exp2(-256));
+        c[4] = part(c[4], -exp2(96 - 256));
+        c[8] = part(c[8], -exp2(192 - 256));
+        c[9] = part(c[9], exp2(224 - 256));
+        c[10] = L::sub_f(c[10], fold);
         carry(&c)
     }
 

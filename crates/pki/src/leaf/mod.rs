@@ -7,11 +7,12 @@ mod template;
 mod tests;
 
 use crate::asn1;
-use crate::base64::{lines_size, push_lines, wipe};
+use crate::base64::{lines_size, wipe, write_lines};
 use crate::certificate::Certificate;
 use crate::error::{Error, internal};
 use crate::issue::{self, Spec, Style};
 use crate::name::Attribute;
+use crate::pem;
 use crate::private_key::{KeyType, PrivateKey};
 use crate::public_key::{Curve, PublicKey};
 use pki_p256::{Engine, KeyPair, LaneChoice, P256Error, Random, Secret, TableSize};
@@ -355,34 +356,67 @@ impl FastBatch<'_> {
             ..
         } = &*self.scratch;
         let certificates: Vec<&[u8]> = spans.iter().map(|span| &der[span.clone()]).collect();
-        let size: usize = certificates
-            .iter()
-            .map(|der| block_size("CERTIFICATE", der.len()) + block_size(SEC1_LABEL, SEC1))
-            .sum();
+        let mut at = out.len();
+        let sizes = certificates.iter().map(|der| CERTIFICATE.size(der.len()));
         // All at once: a buffer that grew under the keys would leave a copy of them behind.
-        out.reserve_exact(size);
+        let end = at + sizes.sum::<usize>() + keys.len() * EC_PRIVATE_KEY.size(SEC1);
+        out.reserve_exact(end - at);
+        out.resize(end, 0);
         write_serials(out, serials);
         for (index, digest) in self.engine.sha256_many(&certificates).iter().enumerate() {
             write_digest(out, serials.len(), index, digest);
         }
         for (index, der) in certificates.iter().enumerate() {
-            let start = out.len();
-            push_block(out, "CERTIFICATE", der);
-            write_entry(out, index, 0, start);
+            let size = CERTIFICATE.write(&mut out[at..], der);
+            write_entry(out, index, 0, at, size);
+            at += size;
         }
         let mut sec1 = SEC1_TEMPLATE;
         for (index, key) in keys.iter().enumerate() {
             sec1[SEC1_SCALAR].copy_from_slice(key.secret.as_bytes());
             sec1[SEC1 - POINT..].copy_from_slice(&key.public);
-            let start = out.len();
-            push_block(out, SEC1_LABEL, &sec1);
-            write_entry(out, index, 1, start);
+            let size = EC_PRIVATE_KEY.write(&mut out[at..], &sec1);
+            write_entry(out, index, 1, at, size);
+            at += size;
         }
         wipe(&mut sec1);
     }
 }
 
-const SEC1_LABEL: &str = "EC PRIVATE KEY";
+/// The first and the last line of a PEM block.
+struct Block {
+    begin: &'static [u8],
+    end: &'static [u8],
+}
+
+const CERTIFICATE: Block = Block {
+    begin: b"-----BEGIN CERTIFICATE-----\n",
+    end: b"-----END CERTIFICATE-----\n",
+};
+
+const EC_PRIVATE_KEY: Block = Block {
+    begin: b"-----BEGIN EC PRIVATE KEY-----\n",
+    end: b"-----END EC PRIVATE KEY-----\n",
+};
+
+impl Block {
+    /// Length of the block of so many octets of DER.
+    fn size(&self, der: usize) -> usize {
+        self.begin.len() + lines_size(der) + self.end.len()
+    }
+
+    /// Writes the block at the beginning of `text` and returns its length.
+    fn write(&self, text: &mut [u8], der: &[u8]) -> usize {
+        let size = self.size(der.len());
+        let (begin, rest) = text[..size].split_at_mut(self.begin.len());
+        let (lines, end) = rest.split_at_mut(lines_size(der.len()));
+        begin.copy_from_slice(self.begin);
+        write_lines(lines, der);
+        end.copy_from_slice(self.end);
+        size
+    }
+}
+
 /// Octets of a SEC1 key of P-256 that names its curve and holds its public key.
 const SEC1: usize = 121;
 const SEC1_SCALAR: Range<usize> = 7..39;
@@ -416,16 +450,12 @@ fn ordinary(
         let made = issue::issue(&spec, key.public(), ca_key, Some(ca), rng)
             .map_err(|error| of_row(index, error))?;
         write_digest(out, rows.len(), index, &made.sha256);
-        let start = out.len();
-        push_block(out, "CERTIFICATE", &made.der);
-        write_entry(out, index, 0, start);
+        push_part(out, index, 0, &pem::encode("CERTIFICATE", &made.der));
         keys.push(key.to_pem(key.usual_form())?);
     }
     out.reserve_exact(keys.iter().map(|key| key.len()).sum());
     for (index, key) in keys.iter().enumerate() {
-        let start = out.len();
-        out.extend_from_slice(key);
-        write_entry(out, index, 1, start);
+        push_part(out, index, 1, key);
     }
     Ok(())
 }
@@ -487,19 +517,11 @@ impl Random for Source<'_> {
     }
 }
 
-fn push_block(text: &mut Vec<u8>, label: &str, der: &[u8]) {
-    for part in ["-----BEGIN ", label, "-----\n"] {
-        text.extend_from_slice(part.as_bytes());
-    }
-    push_lines(text, der);
-    for part in ["-----END ", label, "-----\n"] {
-        text.extend_from_slice(part.as_bytes());
-    }
-}
-
-/// Length of what [`push_block`] appends.
-fn block_size(label: &str, der: usize) -> usize {
-    32 + 2 * label.len() + lines_size(der)
+/// Part 0 of a row is its certificate, part 1 its key.
+fn push_part(out: &mut Vec<u8>, row: usize, part: usize, text: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(text);
+    write_entry(out, row, part, start, text.len());
 }
 
 fn write_serials(out: &mut [u8], serials: &[[u8; SERIAL]]) {
@@ -513,10 +535,10 @@ fn write_digest(out: &mut [u8], count: usize, row: usize, digest: &[u8; DIGEST])
     out[start..start + DIGEST].copy_from_slice(digest);
 }
 
-/// Notes offset and length of what was appended from `start`: part 0 the certificate, 1 the key.
-fn write_entry(out: &mut [u8], row: usize, part: usize, start: usize) {
+/// Notes offset and length of a part.
+fn write_entry(out: &mut [u8], row: usize, part: usize, start: usize, length: usize) {
     let at = row * ENTRY + part * 8;
-    for (place, number) in [start, out.len() - start].into_iter().enumerate() {
+    for (place, number) in [start, length].into_iter().enumerate() {
         // A batch's result is far below 4 GiB.
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         out[at + 4 * place..][..4].copy_from_slice(&number.to_le_bytes());
