@@ -1,5 +1,5 @@
 /** What we issue, read by parsers that we did not write: OpenSSL, node:crypto, Go. */
-import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -63,6 +63,31 @@ for (const issuerType of TYPES) {
     });
   }
 }
+
+certificates('RSA keys of unusual sizes and exponents sign', () => {
+  for (const [modulusLength, publicExponent] of [
+    [1024, 65537],
+    [2047, 65537],
+    [2048, 3],
+    [2048, 0xffff_0001],
+    [2056, 65537],
+    [2080, 17],
+    [4608, 65537],
+    [5120, 3],
+  ] as const) {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength, publicExponent });
+    const key = core.openKey(Buffer.from(privateKey.export({ type: 'pkcs1', format: 'pem' })));
+    const made = core.issue(spec('rsa'), key, key);
+    assert.ok(new X509Certificate(made.der).verify(publicKey), `${modulusLength} bits, e ${publicExponent}`);
+  }
+});
+
+certificates('an RSA key too short to sign is refused', () => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 768 });
+  const key = core.openKey(Buffer.from(privateKey.export({ type: 'pkcs1', format: 'pem' })));
+  assert.is(key.type.bits, 768);
+  assert.throws(() => core.issue(spec('rsa'), key, key), code('weak-key'));
+});
 
 certificates('the facts of what was issued', () => {
   const parent = root('ec:p384');
@@ -293,46 +318,42 @@ keyUsage = critical, digitalSignature, keyEncipherment, keyCertSign
   });
 
   certificates('signatures of other makers', () => {
-    const hashes = ['sha1', 'sha256', 'sha384', 'sha512'];
-    const cases: [string, string[], string[]][] = [];
-    for (const hash of hashes) {
-      for (const curve of ['P-256', 'P-384', 'P-521']) {
-        cases.push([`${curve} ${hash}`, ['-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`], [`-${hash}`]]);
-      }
-      for (const bits of [1024, 1032, 2048, 3072]) {
-        const key = ['-algorithm', 'RSA', '-pkeyopt', `rsa_keygen_bits:${bits}`];
-        cases.push([`RSA-${bits} ${hash}`, key, [`-${hash}`]]);
-        // 1024 and 1032 bits have no room for two SHA-512 hashes.
-        if (hash !== 'sha1' && (hash !== 'sha512' || bits >= 2048)) {
-          const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:digest'];
-          cases.push([`RSA-${bits} PSS ${hash}`, key, [`-${hash}`, ...pss]]);
-        }
-      }
-    }
-    cases.push(['RSA-2048, e 3', ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_pubexp:3'], ['-sha256']]);
-    cases.push(['Ed25519', ['-algorithm', 'ED25519'], []]);
-    for (const [what, key, signing] of cases) {
+    const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:digest'];
+    const hashes = ['-sha1', '-sha256', '-sha384', '-sha512'].map((hash) => [hash]);
+    const rsa = [...hashes, ['-sha256', ...pss], ['-sha384', ...pss]];
+    const makers: Record<string, [string[], string[][]]> = {
+      'P-256': [['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'], hashes],
+      'P-384': [['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384'], hashes],
+      'P-521': [['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-521'], hashes],
+      // 1024 and 1032 bits have no room for two SHA-512 hashes.
+      'RSA-1024': [['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:1024'], rsa],
+      'RSA-1032': [['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:1032'], rsa],
+      'RSA-2048': [
+        ['-algorithm', 'RSA'],
+        [...rsa, ['-sha512', ...pss]],
+      ],
+      'RSA-3072': [
+        ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:3072'],
+        [...rsa, ['-sha512', ...pss]],
+      ],
+      'RSA-2048, e 3': [['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_pubexp:3'], rsa],
+      Ed25519: [['-algorithm', 'ED25519'], [[]]],
+    };
+    for (const [name, [key, signings]] of Object.entries(makers)) {
       openssl(['genpkey', ...key, '-out', 'other.key']);
-      const der = openssl([
-        'req',
-        '-x509',
-        '-new',
-        '-key',
-        'other.key',
-        '-subj',
-        '/CN=x',
-        ...signing,
-        '-outform',
-        'DER',
-      ]);
-      const good = parsed(der);
-      assert.ok(core.signatureHolds(good, good), what);
-      // The last octet of the signature, and one of the serial.
-      for (const at of [der.length - 1, 20]) {
-        const changed = Buffer.from(der);
-        changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
-        const bad = parsed(changed);
-        assert.not(core.signatureHolds(bad, good), what);
+      for (const signing of signings) {
+        const what = `${name} ${signing}`;
+        const request = ['req', '-x509', '-new', '-key', 'other.key', '-subj', '/CN=x', '-outform', 'DER'];
+        const der = openssl([...request, ...signing]);
+        const good = parsed(der);
+        assert.ok(core.signatureHolds(good, good), what);
+        // The last octet of the signature, and one of the serial.
+        for (const at of [der.length - 1, 20]) {
+          const changed = Buffer.from(der);
+          changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
+          const bad = parsed(changed);
+          assert.not(core.signatureHolds(bad, good), what);
+        }
       }
     }
   });

@@ -215,5 +215,8 @@ crlDistributionPoints = URI:http://crl.example.com/x
     const args = ['-config', 'everything.cnf', '-utf8', '-days', '20000', '-outform', 'DER'];
     return openssl(['req', '-x509', '-new', '-key', 'seed.key', ...args]);
   });
-  return [own.der, ...theirs];
+  // Version 1, as old roots are: no extensions.
+  openssl(['req', '-new', '-key', 'seed.key', '-subj', '/CN=old', '-out', 'seed.csr']);
+  const old = openssl(['x509', '-req', '-in', 'seed.csr', '-signkey', 'seed.key', '-days', '9000', '-outform', 'DER']);
+  return [own.der, ...theirs, old];
 }
