@@ -55,6 +55,31 @@ function flags() {
   };
 }
 
+/** Stops with one line when a tool is missing or of another version than the one that the bytes depend on. */
+function requireTools() {
+  const tools = [
+    ['wasm-pack', '0.15.0', 'cargo install wasm-pack --version 0.15.0 --locked'],
+    ['wasm-bindgen', '0.2.130', 'cargo install wasm-bindgen-cli --version 0.2.130'],
+    ['rustc', '1.95.0', 'install rustup, it reads rust-toolchain.toml'],
+    ['clang', '', 'install clang and llvm with the target wasm32'],
+  ];
+  for (const [name, version, mend] of tools) {
+    let found = '';
+    try {
+      found = output(name, ['--version']);
+    } catch {
+      fail(`${name} is not found`, mend);
+    }
+    if (!found.includes(version)) fail(`${name} is "${found}", not ${version}`, mend);
+  }
+}
+
+function fail(what, mend) {
+  console.error(`build-wasm: error: ${what}`);
+  console.error(`build-wasm: hint: ${mend}`);
+  process.exit(1);
+}
+
 function environment() {
   const optimiser = join(checkout, 'node_modules', '.bin', 'wasm-opt');
   const versions = [
@@ -130,6 +155,7 @@ function check() {
 }
 
 const args = process.argv.slice(2);
+requireTools();
 if (args.length === 0) {
   build(target);
 } else if (args.length === 1 && args[0] === '--check') {

@@ -2,7 +2,11 @@
 //!
 //! `LIMB_CASES` raises the number of operations per representation (default 3,000).
 
+#[cfg(target_arch = "wasm32")]
+use limb::arch::Vector;
 use limb::arch::portable::Portable;
+#[cfg(target_arch = "wasm32")]
+use limb::lanes::Lanes;
 use limb::montgomery::{Montgomery, fma::Fma, int::Int};
 use num_bigint::BigUint;
 
@@ -107,12 +111,12 @@ fn differential<M: Montgomery>(name: &str) {
             .collect();
         let one = engine.one();
         let squared = engine.radix_squared();
-        for i in 0..M::WIDTH {
+        for (i, n) in n.iter().enumerate() {
             let r = BigUint::from(1u8) << engine.radix_bits();
-            assert_eq!(big(&engine.store(&one, i)), &r % &n[i], "{name} {bits} one");
+            assert_eq!(big(&engine.store(&one, i)), &r % n, "{name} {bits} one");
             assert_eq!(
                 big(&engine.store(&squared, i)),
-                &r * &r % &n[i],
+                &r * &r % n,
                 "{name} {bits} R^2"
             );
         }
@@ -183,12 +187,29 @@ fn differential<M: Montgomery>(name: &str) {
     }
 }
 
-#[test]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
 fn fma_portable() {
-    differential::<Fma<Portable>>("fma");
+    differential::<Fma<Portable>>("fma, portable");
 }
 
-#[test]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
 fn int_portable() {
-    differential::<Int<Portable>>("int");
+    differential::<Int<Portable>>("int, portable");
+}
+
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen_test::wasm_bindgen_test]
+fn fma_vector() {
+    // Where the probe finds no fused operation there is nothing to be right.
+    if Vector::fused() {
+        differential::<Fma<Vector>>("fma, vector");
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen_test::wasm_bindgen_test]
+fn int_vector() {
+    differential::<Int<Vector>>("int, vector");
 }

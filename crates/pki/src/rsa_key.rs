@@ -4,7 +4,6 @@ use crate::asn1::{self, Reader};
 use crate::error::{Error, internal, malformed, unsupported};
 use crate::public_key::bit_length;
 use rand_core::CryptoRng;
-use ring::signature::RsaKeyPair;
 use rsa::traits::PrivateKeyParts;
 use rsa::{BoxedUint, PrivateKey, pkcs1v15::Pkcs1v15Sign};
 use zeroize::Zeroizing;
@@ -43,6 +42,25 @@ impl<'a> Components<'a> {
         })
     }
 
+    fn check(&self) -> Result<(), Error> {
+        let key = self.key()?;
+        let equal = |ours: Option<&BoxedUint>, stored: &[u8]| {
+            let stored = Zeroizing::new(BoxedUint::from_be_slice_vartime(stored));
+            ours.is_some_and(|ours| *ours == *stored)
+        };
+        let coefficient = key.crt_coefficient().map(Zeroizing::new);
+        if equal(key.dp(), self.dp)
+            && equal(key.dq(), self.dq)
+            && equal(coefficient.as_deref(), self.q_inverse)
+        {
+            Ok(())
+        } else {
+            Err(malformed(
+                "an RSA key whose CRT numbers do not belong to its primes",
+            ))
+        }
+    }
+
     fn key(&self) -> Result<PrivateKey, Error> {
         if bit_length(self.n) > MAX_BITS {
             return Err(unsupported("an RSA key of more than 16384 bits"));
@@ -64,24 +82,11 @@ impl<'a> Components<'a> {
 /// Errors: `Malformed`; `Unsupported` for more than two primes or 16384 bits.
 pub(crate) fn check(der: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let components = Components::read(der)?;
-    let key = components.key()?;
-    let equal = |ours: Option<&BoxedUint>, stored: &[u8]| {
-        ours.is_some_and(|ours| {
-            let ours = Zeroizing::new(ours.to_be_bytes_trimmed_vartime().into_vec());
-            ours.as_slice() == stored
-        })
-    };
-    let coefficient = key.crt_coefficient().map(Zeroizing::new);
-    if equal(key.dp(), components.dp)
-        && equal(key.dq(), components.dq)
-        && equal(coefficient.as_deref(), components.q_inverse)
-    {
-        Ok((components.n.to_vec(), components.e.to_vec()))
-    } else {
-        Err(malformed(
-            "an RSA key whose CRT numbers do not belong to its primes",
-        ))
+    // Our engine wipes what it computes with; it takes 2048 to 8192 bits.
+    if pki_rsa::KeyPair::from_pkcs1_der(der).is_err() {
+        components.check()?;
     }
+    Ok((components.n.to_vec(), components.e.to_vec()))
 }
 
 /// Randomness of this crate as the engine takes it.
@@ -96,11 +101,11 @@ impl pki_rsa::Random for Source<'_> {
 
 /// A new key as DER RSAPrivateKey, exponent 65537, found on this thread. Source: FIPS 186-5, A.1.3.
 pub(crate) fn generate(bits: u32, rng: &mut dyn CryptoRng) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut search =
-        pki_rsa::Search::new(bits, pki_rsa::LaneChoice::Auto).map_err(|error| engine(&error))?;
+    let mut search = pki_rsa::Search::new(bits, pki_rsa::LaneChoice::Auto)
+        .map_err(|error| engine("RSA key", &error))?;
     loop {
         let step = search.step(&mut Source(rng));
-        if let Some(pair) = step.map_err(|error| engine(&error))? {
+        if let Some(pair) = step.map_err(|error| engine("RSA key", &error))? {
             return Ok(pair.to_pkcs1_der());
         }
     }
@@ -113,24 +118,28 @@ pub(crate) fn from_primes(p: &pki_rsa::Prime, q: &pki_rsa::Prime) -> Option<Zero
     Some(pair.to_pkcs1_der())
 }
 
-fn engine(error: &pki_rsa::RsaError) -> Error {
-    Error::Internal(format!("the search for an RSA key failed: {error}"))
+fn engine(what: &str, error: &pki_rsa::RsaError) -> Error {
+    match error {
+        pki_rsa::RsaError::Fault => Error::SelfCheckFailed(error.to_string()),
+        _ => Error::Internal(format!("no {what} was made: {error}")),
+    }
 }
 
-/// PKCS#1 v1.5 with SHA-256. ring signs with the keys that it accepts (2048 to 4096 bits, e of 65537 or more), the
-/// crate `rsa` with the rest, blinded by `rng`.
+/// DigestInfo of SHA-256 without the hash. Source: RFC 8017, 9.2, note 1.
+const SHA256_INFO: &[u8] =
+    b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
+
+/// PKCS#1 v1.5 with SHA-256, blinded by `rng`. Our engine signs with the keys that it accepts (2048 to 8192 bits), the
+/// crate `rsa` with the rest.
 pub(crate) fn sign(der: &[u8], message: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, Error> {
-    if let Ok(pair) = RsaKeyPair::from_der(der) {
-        let mut signature = vec![0; pair.public().modulus_len()];
-        let padding = &ring::signature::RSA_PKCS1_SHA256;
-        let random = ring::rand::SystemRandom::new();
+    let hash = ring::digest::digest(&ring::digest::SHA256, message);
+    if let Ok(pair) = pki_rsa::KeyPair::from_pkcs1_der(der) {
+        let info = [SHA256_INFO, hash.as_ref()].concat();
         return pair
-            .sign(padding, &random, message, &mut signature)
-            .map(|()| signature)
-            .map_err(|_| internal("ring made no RSA signature"));
+            .sign_pkcs1_v15(&info, &mut Source(rng))
+            .map_err(|error| engine("RSA signature", &error));
     }
     let key = Components::read(der)?.key()?;
-    let hash = ring::digest::digest(&ring::digest::SHA256, message);
     key.sign_with_rng(rng, Pkcs1v15Sign::new::<sha2::Sha256>(), hash.as_ref())
         .map_err(|_| internal("no RSA signature was made"))
 }

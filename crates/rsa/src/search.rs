@@ -41,7 +41,7 @@ impl Prime {
     /// [`RsaError::InvalidKey`] for a number out of the range of FIPS 186-5, A.1.3.
     pub fn from_be_bytes(bytes: &[u8]) -> Result<Self, RsaError> {
         let bits = bytes.len() as u32 * 8;
-        if !(1024..=4096).contains(&bits) || bits % 32 != 0 {
+        if !(1024..=4096).contains(&bits) || !bits.is_multiple_of(32) {
             return Err(RsaError::InvalidKey("the prime has an unsupported length"));
         }
         let words = words_from_be(bytes);
@@ -210,7 +210,7 @@ struct Hunt {
 
 impl Hunt {
     fn new(key_bits: u32, lanes: LaneChoice) -> Result<Self, RsaError> {
-        if !(2048..=8192).contains(&key_bits) || key_bits % 64 != 0 {
+        if !(2048..=8192).contains(&key_bits) || !key_bits.is_multiple_of(64) {
             return Err(RsaError::UnsupportedSize(key_bits));
         }
         Ok(Self {

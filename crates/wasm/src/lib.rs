@@ -5,7 +5,9 @@
 
 mod json;
 pub mod primes;
+mod scrub;
 
+use crate::scrub::scrubbed;
 use js_sys::Uint8Array;
 use pki::{Attribute, Certificate, Form, KeyType, PrivateKey, Request, Spec, SystemRng};
 use wasm_bindgen::prelude::*;
@@ -32,8 +34,10 @@ impl Key {
     pub fn pem(&self, form: Option<String>) -> Thrown<Uint8Array> {
         let form = self.form(form)?;
         // Copied straight into JavaScript's memory: a returned Vec would be freed without being wiped.
-        let pem = self.0.to_pem(form).map_err(thrown)?;
-        Ok(Uint8Array::from(pem.as_slice()))
+        scrubbed(|| {
+            let pem = self.0.to_pem(form).map_err(thrown)?;
+            Ok(Uint8Array::from(pem.as_slice()))
+        })
     }
 
     fn form(&self, name: Option<String>) -> Thrown<Form> {
@@ -53,14 +57,14 @@ pub fn open_key(pem: Vec<u8>, passphrase: Option<Vec<u8>>) -> Thrown<Key> {
     let pem = Zeroizing::new(pem);
     let passphrase = passphrase.map(Zeroizing::new);
     let passphrase = passphrase.as_ref().map(|octets| octets.as_slice());
-    pki::open_key(&pem, passphrase).map(Key).map_err(thrown)
+    scrubbed(|| pki::open_key(&pem, passphrase).map(Key).map_err(thrown))
 }
 
 /// Makes a key, on this thread.
 #[wasm_bindgen(js_name = generateKey)]
 pub fn generate_key(key_type: &str) -> Thrown<Key> {
     let key_type = KeyType::parse(key_type).map_err(thrown)?;
-    pki::generate(key_type, &mut SystemRng::default())
+    scrubbed(|| pki::generate(key_type, &mut SystemRng::default()))
         .map(Key)
         .map_err(thrown)
 }
@@ -75,7 +79,8 @@ pub fn check_key_type(key_type: &str) -> Thrown<()> {
 #[wasm_bindgen]
 pub fn inspect(file: Vec<u8>) -> String {
     // The file may hold private keys.
-    json::blocks(&pki::inspect(&Zeroizing::new(file)))
+    let file = Zeroizing::new(file);
+    scrubbed(|| json::blocks(&pki::inspect(&file)))
 }
 
 /// Whether `issuer`'s key made the signature of `certificate`; both in DER.
@@ -211,13 +216,10 @@ impl Blank {
             .transpose()
             .map_err(thrown)?;
         let mut rng = SystemRng::default();
-        pki::issue(
-            &self.0,
-            subject.0.public(),
-            &issuer_key.0,
-            issuer.as_ref(),
-            &mut rng,
-        )
+        scrubbed(|| {
+            let (subject, issuer_key) = (subject.0.public(), &issuer_key.0);
+            pki::issue(&self.0, subject, issuer_key, issuer.as_ref(), &mut rng)
+        })
         .map(|made| json::certificate(&made))
         .map_err(thrown)
     }

@@ -7,6 +7,7 @@ use rand_core::Rng;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
+use crate::scrub::scrubbed;
 use crate::{Key, Thrown, thrown};
 
 /// A search for primes of one size.
@@ -23,7 +24,11 @@ impl RsaPrimeSearch {
             "fma" => LaneChoice::Fma,
             "simd" => LaneChoice::Simd,
             "scalar" => LaneChoice::Scalar,
-            _ => return Err(JsError::new("unsupported: lanes are auto, fma, simd or scalar")),
+            _ => {
+                return Err(JsError::new(
+                    "unsupported: lanes are auto, fma, simd or scalar",
+                ));
+            }
         };
         PrimeSearch::new(key_bits, lanes)
             .map(Self)
@@ -54,9 +59,11 @@ impl RsaPrimeSearch {
 pub fn rsa_key_from_primes(p: Vec<u8>, q: Vec<u8>) -> Thrown<Option<Key>> {
     let (p, q) = (Zeroizing::new(p), Zeroizing::new(q));
     let prime = |bytes: &[u8]| Prime::from_be_bytes(bytes).map_err(|error| search_failed(&error));
-    rsa_from_primes(&prime(&p)?, &prime(&q)?, &mut SystemRng::default())
-        .map(|key| key.map(Key))
-        .map_err(thrown)
+    scrubbed(|| {
+        rsa_from_primes(&prime(&p)?, &prime(&q)?, &mut SystemRng::default())
+            .map(|key| key.map(Key))
+            .map_err(thrown)
+    })
 }
 
 struct System(SystemRng);

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { call, load, wasm } from './engine.ts';
+import { call, load, release, wasm } from './engine.ts';
 import { CoreError } from './errors.ts';
 import { type KeyJob, type KeyRun, runKeyWorkers } from './key-workers.ts';
 import { CorePrivateKey, handle } from './private-key.ts';
@@ -67,7 +67,7 @@ class WasmCore implements Core {
       const chains = found.chains.map((chain) => chain.flatMap((index) => all[index] ?? []));
       return { ok: true, chains };
     } finally {
-      pool.free();
+      release(pool);
     }
   }
 
@@ -161,7 +161,7 @@ class WasmCore implements Core {
         return certificate(JSON.parse(made) as Plain<Certificate>);
       });
     } finally {
-      blank.free();
+      release(blank);
     }
   }
 

@@ -26,11 +26,27 @@ export function start(module: WebAssembly.Module): void {
   wasm.initSync({ module });
 }
 
-/** Calls into WebAssembly; what it throws becomes a CoreError. */
+/** A trap leaves the stack pointer and half-changed memory behind: nothing that comes after it can be trusted. */
+let trapped: unknown;
+
+/** Calls into WebAssembly; what it throws becomes a CoreError. After a trap every call throws `internal`. */
 export function call<T>(run: () => T): T {
+  if (trapped !== undefined) {
+    internalError('the WebAssembly core stopped unexpectedly before: start the program again', trapped);
+  }
   try {
     return run();
   } catch (thrown) {
+    if (thrown instanceof WebAssembly.RuntimeError) {
+      trapped = thrown;
+    }
     throw coreError(thrown);
+  }
+}
+
+/** Frees, and so wipes, what lies in WebAssembly. After a trap it is left alone: freeing could trap once more. */
+export function release(owned: { free(): void }): void {
+  if (trapped === undefined) {
+    owned.free();
   }
 }

@@ -1,4 +1,4 @@
-import { call, type Key } from './engine.ts';
+import { call, type Key, release } from './engine.ts';
 import { internalError } from './errors.ts';
 import type { KeyFacts, PrivateKey, PrivateKeyForm } from './types.ts';
 
@@ -18,8 +18,11 @@ export class CorePrivateKey implements PrivateKey {
   }
 
   wipe(): void {
-    this.#key?.free();
+    const key = this.#key;
     this.#key = undefined;
+    if (key !== undefined) {
+      release(key);
+    }
   }
 
   /** The handle in WebAssembly. Throws CoreError `internal` when the key was wiped or is not one of the core's. */

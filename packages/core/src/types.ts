@@ -7,11 +7,12 @@ export type KeyType = `rsa:${number}` | 'ec:p256' | 'ec:p384' | 'ec:p521' | 'ed2
 export interface KeyFacts {
   /** `rsa`, `ec`, `ed25519`, or the dotted OID of an algorithm the core does not know. */
   readonly algorithm: string;
-  /** Size of the modulus or of the curve's order. 0 when the algorithm is not known. */
+  /** Size of the modulus or of the curve's order, 256 for Ed25519. 0 when the algorithm or the curve is not known. */
   readonly bits: number;
-  /** `p256`, `p384`, `p521`, or the dotted OID of another curve; absent unless `algorithm` is `ec`. */
+  /** `p256`, `p384`, `p521`, the dotted OID of another curve, or `explicit`; absent unless `algorithm` is `ec`. */
   readonly curve?: string;
-  /** SHA-256 of the DER SubjectPublicKeyInfo, lower-case hex: equal for a key and its certificate. */
+  /** SHA-256 of the DER SubjectPublicKeyInfo, lower-case hex: equal for a key and its certificate.
+   *  Empty for a private key of an algorithm or curve that is not known, whose public half cannot be computed. */
   readonly spkiSha256: string;
 }
 
@@ -49,7 +50,8 @@ export interface Certificate {
 /** The encodings of a private key that the core reads and writes. */
 export type PrivateKeyForm = 'pkcs1' | 'sec1' | 'pkcs8';
 
-/** One block of a PEM file, in file order. `start` and `end` are byte offsets: BEGIN line to END line's end. */
+/** One block of a PEM file, in file order. `start` and `end` are byte offsets: from the BEGIN line to the END line's
+ *  last dash, without its line end. */
 export type PemBlock = {
   readonly label: string;
   /** 1-based line of the BEGIN line. */

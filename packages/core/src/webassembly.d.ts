@@ -9,5 +9,6 @@ declare namespace WebAssembly {
   interface Table {
     readonly length: number;
   }
+  class RuntimeError extends Error {}
   function compile(octets: Uint8Array): Promise<Module>;
 }

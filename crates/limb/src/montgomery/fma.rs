@@ -99,7 +99,7 @@ impl<L: Lanes> Montgomery for Fma<L> {
         let bits = bit_length(moduli[0]).max(bit_length(moduli[1]));
         // Bounds: docs/fma.md. 47 bits hold up to 50 limbs, 46 bits up to 100.
         let width = if bits <= 2343 { 47 } else { 46 };
-        let limbs = (bits + 7).div_ceil(width) as usize;
+        let limbs = ((bits + 7).div_ceil(width) as usize).max(4);
         debug_assert!(limbs <= if width == 47 { 50 } else { 100 });
         let zero = L::splat_f(0.0);
         let zeros = || vec![zero; limbs];

@@ -108,13 +108,9 @@ impl<L: Lanes> Carry<L> {
     #[inline(always)]
     fn digit(&mut self, sum: Sum<L>) -> L::I {
         let mask = L::splat_i(MASK);
-        let mut digits = [mask; 2];
-        for half in 0..2 {
-            let total = L::add_i(sum.0[half], self.0[half]);
-            digits[half] = L::and(total, mask);
-            self.0[half] = L::shr_u::<WIDTH>(total);
-        }
-        L::pack_words(digits[0], digits[1])
+        let totals = [L::add_i(sum.0[0], self.0[0]), L::add_i(sum.0[1], self.0[1])];
+        self.0 = totals.map(|total| L::shr_u::<WIDTH>(total));
+        L::pack_words(L::and(totals[0], mask), L::and(totals[1], mask))
     }
 }
 
@@ -130,7 +126,7 @@ impl<L: Lanes> Montgomery for Int<L> {
         debug_assert!(moduli.len() == 4 && moduli.iter().all(|m| m.len() == moduli[0].len()));
         debug_assert!(moduli.iter().all(|m| m[0] & 1 == 1));
         let bits = moduli.iter().map(|m| bit_length(m)).max().unwrap_or(0);
-        let limbs = (bits + 7).div_ceil(WIDTH) as usize;
+        let limbs = ((bits + 7).div_ceil(WIDTH) as usize).max(4);
         // Bounds: docs/int.md.
         debug_assert!(limbs <= 255);
         let zeros = || vec![L::splat_i(0); limbs];
