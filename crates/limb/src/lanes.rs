@@ -79,3 +79,51 @@ pub trait Lanes: Copy + 'static {
     /// The low words of the four lanes of `low` and `high`, as four words.
     fn pack_words(low: Self::I, high: Self::I) -> Self::I;
 }
+
+/// The same 128 bits as sixteen bytes or as four 32-bit words, lowest address first.
+///
+/// Nothing here branches on or indexes memory by a byte's value: [`Packed::look_up`] selects
+/// within a register.
+pub trait Packed: Lanes {
+    /// Reads sixteen bytes.
+    fn load_bytes(x: &[u8; 16]) -> Self::I;
+    /// Writes sixteen bytes.
+    fn store_bytes(x: Self::I) -> [u8; 16];
+    /// The same byte sixteen times.
+    fn splat_u8(x: u8) -> Self::I;
+    /// The same word four times.
+    fn splat_u32(x: u32) -> Self::I;
+
+    /// Byte `i` of the result is `table[index[i]]` for `index[i] < 16` and 0 for
+    /// `index[i] >= 128`. Pre: no byte of `index` is from 16 to 127, where CPUs disagree.
+    fn look_up(table: Self::I, index: Self::I) -> Self::I;
+    /// Byte-wise `min(a + b, 255)`, unsigned.
+    fn add_sat_u8(a: Self::I, b: Self::I) -> Self::I;
+    /// `a0 b0 a1 b1 ...` over the low eight bytes of each.
+    fn zip_low_u8(a: Self::I, b: Self::I) -> Self::I;
+    /// `a8 b8 a9 b9 ...` over the high eight bytes of each.
+    fn zip_high_u8(a: Self::I, b: Self::I) -> Self::I;
+    /// As [`Packed::zip_low_u8`], of 16-bit units.
+    fn zip_low_u16(a: Self::I, b: Self::I) -> Self::I;
+    /// As [`Packed::zip_high_u8`], of 16-bit units.
+    fn zip_high_u16(a: Self::I, b: Self::I) -> Self::I;
+    /// As [`Packed::zip_low_u8`], of 32-bit units.
+    fn zip_low_u32(a: Self::I, b: Self::I) -> Self::I;
+    /// As [`Packed::zip_high_u8`], of 32-bit units.
+    fn zip_high_u32(a: Self::I, b: Self::I) -> Self::I;
+    /// Low halves of both, `a` first.
+    fn zip_low_u64(a: Self::I, b: Self::I) -> Self::I;
+    /// High halves of both, `a` first.
+    fn zip_high_u64(a: Self::I, b: Self::I) -> Self::I;
+
+    /// Word-wise `a + b`, wrapping.
+    fn add_u32(a: Self::I, b: Self::I) -> Self::I;
+    /// Word-wise shift left, zeros in.
+    fn shl_u32<const N: u32>(a: Self::I) -> Self::I;
+    /// Word-wise shift right, zeros in.
+    fn shr_u32<const N: u32>(a: Self::I) -> Self::I;
+
+    /// `a * b + c` where product and sum are exact doubles, so that one rounding and two agree;
+    /// the faster of both forms.
+    fn madd_exact(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+}

@@ -12,6 +12,7 @@ pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const NULL: u8 = 0x05;
 pub(crate) const OID: u8 = 0x06;
 pub(crate) const UTF8_STRING: u8 = 0x0c;
+pub(crate) const PRINTABLE_STRING: u8 = 0x13;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
 
@@ -228,6 +229,15 @@ pub(crate) type Der = Zeroizing<Vec<u8>>;
 pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Der {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut der = Zeroizing::new(Vec::with_capacity(length + 6));
+    push_header(&mut der, tag, length);
+    for part in parts {
+        der.extend_from_slice(part);
+    }
+    der
+}
+
+/// Appends an element's tag and length, at most six octets.
+pub(crate) fn push_header(der: &mut Vec<u8>, tag: u8, length: usize) {
     der.push(tag);
     if let (true, Ok(short)) = (length < 0x80, u8::try_from(length)) {
         der.push(short);
@@ -238,10 +248,18 @@ pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Der {
         der.push(0x80 | u8::try_from(octets.len() - skip).unwrap_or(4));
         der.extend_from_slice(&octets[skip..]);
     }
-    for part in parts {
-        der.extend_from_slice(part);
-    }
-    der
+}
+
+/// Octets of an element whose value has `length` octets.
+pub(crate) fn element_size(length: usize) -> usize {
+    let octets = match length {
+        0..=0x7f => 0,
+        0x80..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xff_ffff => 3,
+        _ => 4,
+    };
+    2 + octets + length
 }
 
 pub(crate) fn sequence(parts: &[&[u8]]) -> Der {

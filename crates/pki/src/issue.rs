@@ -14,6 +14,19 @@ use rcgen::{
 };
 use std::net::IpAddr;
 
+/// Whose certificates are imitated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// K3s's script, which calls OpenSSL: every attribute an RDN of UTF8String; subjectKeyIdentifier,
+    /// authorityKeyIdentifier, basicConstraints, keyUsage, extendedKeyUsage, subjectAltName.
+    #[default]
+    Script,
+    /// K3s itself, which calls Go's x509.CreateCertificate: names as `name::push_leaf` has them; keyUsage,
+    /// extendedKeyUsage, basicConstraints, subjectKeyIdentifier, authorityKeyIdentifier where the issuer has a
+    /// subjectKeyIdentifier, subjectAltName. Source: Go, crypto/x509 buildCertExtensions.
+    K3s,
+}
+
 /// A certificate to be made: `CertificateSpec` in `packages/core`, which states the order of the extensions.
 #[derive(Debug, Clone, Default)]
 pub struct Spec {
@@ -39,6 +52,8 @@ pub struct Spec {
     pub subject_key_id: bool,
     /// Whether authorityKeyIdentifier is written.
     pub authority_key_id: bool,
+    /// Encoding of the subject and order of the extensions.
+    pub style: Style,
 }
 
 const SUBJECT_KEY_ID: &[u64] = &[2, 5, 29, 14];
@@ -63,6 +78,20 @@ pub fn issue(
     issuer: Option<&Certificate>,
     rng: &mut dyn CryptoRng,
 ) -> Result<Certificate, Error> {
+    let tbs = to_be_signed(spec, subject_key, issuer_key, issuer)?;
+    let algorithm = issuer_key.signature_algorithm().identifier()?;
+    let signature = issuer_key.sign(&tbs, rng)?;
+    let der = asn1::sequence(&[&tbs, &algorithm, &asn1::bit_string(&signature)]);
+    check(&der, spec, subject_key, issuer_key, issuer)
+}
+
+/// The TBSCertificate that [`issue`] signs.
+pub(crate) fn to_be_signed(
+    spec: &Spec,
+    subject_key: &PublicKey,
+    issuer_key: &PrivateKey,
+    issuer: Option<&Certificate>,
+) -> Result<Vec<u8>, Error> {
     match issuer {
         Some(issuer) if issuer.public_key.as_ref() != Some(issuer_key.public()) => {
             return Err(malformed("the issuer's key is not that of its certificate"));
@@ -74,36 +103,63 @@ pub fn issue(
         }
         _ => {}
     }
-    let subject = name::encode(&spec.subject)?;
+    let subject = encode_subject(spec)?;
     if spec.subject.is_empty() && spec.dns.is_empty() && spec.ip.is_empty() {
         return Err(malformed(
             "a certificate without a subject and without alternative names",
         ));
     }
     let issuer_name = issuer.map_or(subject.as_slice(), |issuer| &issuer.subject_der);
-    let authority = issuer
-        .and_then(|issuer| issuer.subject_key_id.clone())
-        .unwrap_or_else(|| issuer_key.public().key_identifier().to_vec());
+    if spec.style == Style::K3s && issuer.is_some() && subject == issuer_name {
+        return Err(malformed(
+            "a leaf with the name of its issuer, which would pass for self-signed",
+        ));
+    }
+    let authority = issuer.and_then(|issuer| issuer.subject_key_id.clone());
+    let authority = match spec.style {
+        _ if !spec.authority_key_id => None,
+        Style::Script => {
+            Some(authority.unwrap_or_else(|| issuer_key.public().key_identifier().to_vec()))
+        }
+        Style::K3s => authority,
+    };
     let algorithm = issuer_key.signature_algorithm().identifier()?;
-    let template = template(spec, subject_key, &authority)?;
-    let tbs = fill(&template, &algorithm, issuer_name, &subject, subject_key)?;
-    let signature = issuer_key.sign(&tbs, rng)?;
-    let der = asn1::sequence(&[&tbs, &algorithm, &asn1::bit_string(&signature)]);
-    check(&der, spec, &subject, issuer_name, subject_key, issuer_key)
+    let template = template(spec, subject_key, authority.as_deref())?;
+    fill(&template, &algorithm, issuer_name, &subject, subject_key)
 }
 
-fn check(
+fn encode_subject(spec: &Spec) -> Result<Vec<u8>, Error> {
+    if spec.style == Style::Script {
+        return name::encode(&spec.subject);
+    }
+    let values = |wanted| {
+        let found = spec.subject.iter().filter(move |(kind, _)| *kind == wanted);
+        found.map(|(_, value)| value).collect::<Vec<_>>()
+    };
+    let [common_name] = values(Attribute::CommonName)[..] else {
+        return Err(malformed("a leaf must have one common name"));
+    };
+    let mut subject = Vec::new();
+    name::push_leaf(&mut subject, &values(Attribute::Organization), common_name)?;
+    Ok(subject)
+}
+
+/// Parses a new certificate, compares it with the request, and verifies its signature.
+pub(crate) fn check(
     der: &[u8],
     spec: &Spec,
-    subject: &[u8],
-    issuer_name: &[u8],
     subject_key: &PublicKey,
     issuer_key: &PrivateKey,
+    issuer: Option<&Certificate>,
 ) -> Result<Certificate, Error> {
     let failed = |what: &str| Error::SelfCheckFailed(format!("a new certificate {what}"));
     let made = Certificate::from_der(der).map_err(|_| failed("cannot be parsed again"))?;
+    let subject = encode_subject(spec)?;
     let as_asked = made.subject_der == subject
-        && made.issuer_der == issuer_name
+        && made.issuer_der
+            == issuer
+                .map_or(&subject, |issuer| &issuer.subject_der)
+                .as_slice()
         && made.not_before == spec.not_before
         && made.not_after == spec.not_after
         && made.serial == without_zeros(&spec.serial)
@@ -120,7 +176,11 @@ fn check(
 }
 
 /// rcgen's TBSCertificate with stand-ins for both names, the key and the algorithm.
-fn template(spec: &Spec, subject_key: &PublicKey, authority: &[u8]) -> Result<Vec<u8>, Error> {
+fn template(
+    spec: &Spec,
+    subject_key: &PublicKey,
+    authority: Option<&[u8]>,
+) -> Result<Vec<u8>, Error> {
     let serial = without_zeros(&spec.serial);
     // RFC 5280 4.1.2.2: positive, not more than 20 octets; a set top bit costs one more.
     let encoded = serial.len() + usize::from(serial.first().is_some_and(|octet| octet & 0x80 != 0));
@@ -208,47 +268,59 @@ impl SigningKey for StandIn {
     }
 }
 
-/// In the order of K3s's script as OpenSSL writes it; all through rcgen's custom extensions, whose order is kept.
+/// In the order of the style; all through rcgen's custom extensions, whose order is kept.
 fn extensions(
     spec: &Spec,
     subject_key: &PublicKey,
-    authority: &[u8],
+    authority: Option<&[u8]>,
 ) -> Result<Vec<CustomExtension>, Error> {
-    let mut extensions = Vec::new();
-    let mut add = |oid: &[u64], critical: bool, value: &[u8]| {
+    let extension = |oid: &[u64], critical: bool, value: &[u8]| {
         let mut extension = CustomExtension::from_oid_content(oid, value.to_vec());
         extension.set_criticality(critical);
-        extensions.push(extension);
+        extension
     };
-    if spec.subject_key_id {
-        let id = subject_key.key_identifier();
-        add(
-            SUBJECT_KEY_ID,
-            false,
-            &asn1::tlv(asn1::OCTET_STRING, &[&id]),
-        );
-    }
-    if spec.authority_key_id {
-        let keyid = asn1::tlv(asn1::implicit(0), &[authority]);
-        add(AUTHORITY_KEY_ID, false, &asn1::sequence(&[&keyid]));
-    }
-    if let Some(path_length) = spec.ca {
+    let subject_key_id = spec.subject_key_id.then(|| {
+        let id = asn1::tlv(asn1::OCTET_STRING, &[&subject_key.key_identifier()]);
+        extension(SUBJECT_KEY_ID, false, &id)
+    });
+    let authority_key_id = authority.map(|authority| {
+        let keyid = asn1::sequence(&[&asn1::tlv(asn1::implicit(0), &[authority])]);
+        extension(AUTHORITY_KEY_ID, false, &keyid)
+    });
+    let basic_constraints = spec.ca.map(|path_length| {
         let ca = asn1::tlv(asn1::BOOLEAN, &[&[0xff]]);
         let length = path_length.map(|length| asn1::unsigned(&length.to_be_bytes()));
         let length = length.as_ref().map_or(&[][..], |length| length.as_slice());
-        add(BASIC_CONSTRAINTS, true, &asn1::sequence(&[&ca, length]));
-    }
+        extension(BASIC_CONSTRAINTS, true, &asn1::sequence(&[&ca, length]))
+    });
+    let mut usages = Vec::new();
     if !spec.key_usage.is_empty() {
-        add(KEY_USAGE, true, &key_usage(&spec.key_usage)?);
+        usages.push(extension(KEY_USAGE, true, &key_usage(&spec.key_usage)?));
     }
     if !spec.extended_key_usage.is_empty() {
-        let usages = extended_key_usage(&spec.extended_key_usage)?;
-        add(EXTENDED_KEY_USAGE, false, &usages);
+        let extended = extended_key_usage(&spec.extended_key_usage)?;
+        usages.push(extension(EXTENDED_KEY_USAGE, false, &extended));
+    }
+    let mut extensions = Vec::new();
+    match spec.style {
+        Style::Script => {
+            extensions.extend(subject_key_id);
+            extensions.extend(authority_key_id);
+            extensions.extend(basic_constraints);
+            extensions.extend(usages);
+        }
+        Style::K3s => {
+            extensions.extend(usages);
+            extensions.extend(basic_constraints);
+            extensions.extend(subject_key_id);
+            extensions.extend(authority_key_id);
+        }
     }
     if !(spec.dns.is_empty() && spec.ip.is_empty()) {
         // RFC 5280 4.2.1.6: critical when the subject is empty.
         let critical = spec.subject.is_empty();
-        add(SUBJECT_ALT_NAME, critical, &alt_names(&spec.dns, &spec.ip)?);
+        let names = alt_names(&spec.dns, &spec.ip)?;
+        extensions.push(extension(SUBJECT_ALT_NAME, critical, &names));
     }
     Ok(extensions)
 }
@@ -285,20 +357,32 @@ fn extended_key_usage(names: &[String]) -> Result<asn1::Der, Error> {
 fn alt_names(dns: &[String], ip: &[String]) -> Result<asn1::Der, Error> {
     let mut names = Vec::new();
     for name in dns {
-        if name.is_empty() || !name.bytes().all(|octet| octet.is_ascii_graphic()) {
-            return Err(malformed("a DNS name that is empty or not plain ASCII"));
-        }
+        check_dns(name)?;
         names.extend_from_slice(&asn1::tlv(asn1::implicit(2), &[name.as_bytes()]));
     }
     for address in ip {
-        let octets = match address.parse() {
-            Ok(IpAddr::V4(address)) => address.octets().to_vec(),
-            Ok(IpAddr::V6(address)) => address.octets().to_vec(),
-            Err(_) => return Err(malformed("an IP address that is not one")),
+        let octets = match parse_ip(address)? {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
         };
         names.extend_from_slice(&asn1::tlv(asn1::implicit(7), &[&octets]));
     }
     Ok(asn1::sequence(&[&names]))
+}
+
+/// Go writes an IPv4-mapped address in four octets (crypto/x509 marshalSANs), and so do we.
+pub(crate) fn parse_ip(address: &str) -> Result<IpAddr, Error> {
+    address
+        .parse()
+        .map(|address: IpAddr| address.to_canonical())
+        .map_err(|_| malformed("an IP address that is not one"))
+}
+
+pub(crate) fn check_dns(name: &str) -> Result<(), Error> {
+    if name.is_empty() || !name.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return Err(malformed("a DNS name that is empty or not plain ASCII"));
+    }
+    Ok(())
 }
 
 fn without_zeros(serial: &[u8]) -> &[u8] {

@@ -32,6 +32,15 @@ pub enum Attribute {
     Organization,
 }
 
+impl Attribute {
+    fn oid(self) -> &'static [u8] {
+        match self {
+            Self::CommonName => b"\x55\x04\x03",
+            Self::Organization => b"\x55\x04\x0a",
+        }
+    }
+}
+
 /// Text of a DER Name in the encoded order, `CN=a,O=b`; a multi-valued RDN is joined by `+`. Characters that could
 /// deceive on a terminal are escaped too. Errors: `Malformed` where Go's parseName has one. Source: RFC 4514.
 pub(crate) fn text(der: &[u8]) -> Result<String, Error> {
@@ -62,7 +71,7 @@ pub(crate) fn text(der: &[u8]) -> Result<String, Error> {
 
 /// Characters of a directory string; `None` when it is of another type or not what its type allows.
 /// Source: Go's parseASN1String; it has no UniversalString.
-fn string(tag: u8, value: &[u8]) -> Option<String> {
+pub(crate) fn string(tag: u8, value: &[u8]) -> Option<String> {
     let ascii = |allowed: fn(u8) -> bool| {
         let fits = value.iter().all(|octet| allowed(*octet));
         fits.then(|| value.iter().copied().map(char::from).collect())
@@ -151,20 +160,94 @@ pub(crate) fn push_hex(text: &mut String, octets: &[u8]) {
 pub(crate) fn encode(subject: &[(Attribute, String)]) -> Result<Vec<u8>, Error> {
     let mut names = Vec::new();
     for (attribute, value) in subject {
-        let oid: &[u8] = match attribute {
-            Attribute::CommonName => b"\x55\x04\x03",
-            Attribute::Organization => b"\x55\x04\x0a",
-        };
-        if value.is_empty() || value.chars().count() > 64 {
-            return Err(malformed(
-                "a name in the subject must have 1 to 64 characters",
-            ));
-        }
+        check_length(value)?;
         let pair = asn1::sequence(&[
-            &asn1::tlv(asn1::OID, &[oid]),
+            &asn1::tlv(asn1::OID, &[attribute.oid()]),
             &asn1::tlv(asn1::UTF8_STRING, &[value.as_bytes()]),
         ]);
         names.extend_from_slice(&asn1::tlv(asn1::SET, &[&pair]));
     }
     Ok(asn1::sequence(&[&names]).to_vec())
+}
+
+/// Appends the DER Name of one of K3s's leaves: all organizations in one RDN, sorted as DER sorts a SET, then the
+/// common name. PrintableString where every character allows it, else UTF8String. Errors: `Malformed` as for [`encode`].
+/// Source: Go's pkix.Name.ToRDNSequence (crypto/x509/pkix) and makeField (encoding/asn1), by which K3s encodes.
+pub(crate) fn push_leaf<S: AsRef<str>>(
+    names: &mut Vec<u8>,
+    organizations: &[S],
+    common_name: &str,
+) -> Result<(), Error> {
+    check_length(common_name)?;
+    let mut set = 0;
+    for organization in organizations {
+        check_length(organization.as_ref())?;
+        set += attribute_size(organization.as_ref());
+    }
+    let common = attribute_size(common_name);
+    let first = match set {
+        0 => 0,
+        set => asn1::element_size(set),
+    };
+    asn1::push_header(names, asn1::SEQUENCE, first + asn1::element_size(common));
+    if set != 0 {
+        asn1::push_header(names, asn1::SET, set);
+        let start = names.len();
+        for organization in organizations {
+            push_attribute(names, Attribute::Organization, organization.as_ref());
+        }
+        if organizations.len() > 1 {
+            sort_elements(&mut names[start..])?;
+        }
+    }
+    asn1::push_header(names, asn1::SET, common);
+    push_attribute(names, Attribute::CommonName, common_name);
+    Ok(())
+}
+
+fn check_length(value: &str) -> Result<(), Error> {
+    if value.is_empty() || (value.len() > 64 && value.chars().count() > 64) {
+        return Err(malformed(
+            "a name in the subject must have 1 to 64 characters",
+        ));
+    }
+    Ok(())
+}
+
+/// Octets of the encoded attribute type. Both are 2.5.4.x.
+const ATTRIBUTE_TYPE: usize = 5;
+
+fn attribute_size(value: &str) -> usize {
+    asn1::element_size(ATTRIBUTE_TYPE + asn1::element_size(value.len()))
+}
+
+fn push_attribute(names: &mut Vec<u8>, attribute: Attribute, value: &str) {
+    let size = ATTRIBUTE_TYPE + asn1::element_size(value.len());
+    asn1::push_header(names, asn1::SEQUENCE, size);
+    asn1::push_header(names, asn1::OID, ATTRIBUTE_TYPE - 2);
+    names.extend_from_slice(attribute.oid());
+    let tag = if value.bytes().all(printable) {
+        asn1::PRINTABLE_STRING
+    } else {
+        asn1::UTF8_STRING
+    };
+    asn1::push_header(names, tag, value.len());
+    names.extend_from_slice(value.as_bytes());
+}
+
+/// Source: X.680 41.4; Go's isPrintable refuses `*` and `&` as well when it chooses a type.
+fn printable(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&octet)
+}
+
+fn sort_elements(set: &mut [u8]) -> Result<(), Error> {
+    let copy = set.to_vec();
+    let mut reader = Reader::new(&copy);
+    let mut elements = Vec::new();
+    while !reader.is_empty() {
+        elements.push(reader.element()?.raw);
+    }
+    elements.sort_unstable();
+    set.copy_from_slice(&elements.concat());
+    Ok(())
 }

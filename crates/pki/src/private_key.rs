@@ -162,6 +162,13 @@ fn ring_signing(curve: Curve) -> Option<&'static signature::EcdsaSigningAlgorith
     }
 }
 
+/// Whether ring computes this uncompressed point from this scalar of P-256.
+pub(crate) fn p256_pair(scalar: &[u8; 32], point: &[u8; 65]) -> bool {
+    let algorithm = &signature::ECDSA_P256_SHA256_ASN1_SIGNING;
+    let random = SystemRandom::new();
+    EcdsaKeyPair::from_private_key_and_public_key(algorithm, scalar, point, &random).is_ok()
+}
+
 impl PrivateKey {
     /// Reads the DER of a key of the given form. Errors: `Malformed`, also when a stored public key is not that of
     /// the private one; `Unsupported` for another algorithm or curve.
@@ -285,6 +292,19 @@ impl PrivateKey {
             secret: Secret::Ec(padded),
             public: PublicKey::from_point(curve, &point)?,
         })
+    }
+
+    /// The scalar of a P-256 key, big endian.
+    pub(crate) fn p256_scalar(&self) -> Option<&[u8; 32]> {
+        match (&self.secret, &self.public) {
+            (
+                Secret::Ec(scalar),
+                PublicKey::Ec {
+                    curve: Curve::P256, ..
+                },
+            ) => scalar.as_slice().try_into().ok(),
+            _ => None,
+        }
     }
 
     fn from_seed(seed: &[u8; 32]) -> Result<Self, Error> {

@@ -216,7 +216,9 @@ fn product_is_one(a: &BoxedUint, b: &BoxedUint, m: &BoxedUint) -> Result<bool, R
 fn exponent_inverse(m: &BoxedUint) -> Result<Secret, RsaError> {
     let e = NonZero::new(Limb::from(EXPONENT));
     let e = Option::<NonZero<Limb>>::from(e).unwrap_or_else(|| unreachable!());
-    let residue = m.rem_limb(e).0;
+    // A word has 32 bits on wasm32, 64 elsewhere.
+    #[allow(clippy::unnecessary_cast)]
+    let residue = m.rem_limb(e).0 as u64;
     if residue == 0 {
         return Err(RsaError::InvalidKey(
             "a prime is 1 modulo the public exponent",

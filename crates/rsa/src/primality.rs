@@ -439,8 +439,11 @@ mod tests {
                 }
             }
         }
-        println!("{primes} primes, {composites} composites, {skipped} skipped");
-        assert!(primes >= 20 && composites >= 100);
+        let counts = [primes, composites, skipped];
+        assert!(
+            primes >= 20 && composites >= 100,
+            "primes, composites, skipped: {counts:?}"
+        );
     }
 
     #[test]
@@ -502,6 +505,32 @@ mod tests {
                     .map(|n| two.modpow(&(n - 1u8), n) == BigUint::from(1u8))
                     .collect();
                 assert_eq!(fermat(lanes, &words), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn primes_of_openssl_pass() {
+        for (bits, count) in [(1024, 24), (1056, 4), (1536, 8), (2048, 8)] {
+            let primes: Vec<Words> = (0..count)
+                .map(|_| {
+                    let output = std::process::Command::new("openssl")
+                        .args(["prime", "-generate", "-hex", "-bits", &bits.to_string()])
+                        .output()
+                        .unwrap();
+                    let hex = String::from_utf8(output.stdout).unwrap();
+                    let prime = BigUint::parse_bytes(hex.trim().as_bytes(), 16).unwrap();
+                    Words::new(prime.to_u64_digits())
+                })
+                .collect();
+            for lanes in ALL {
+                for chunk in primes.chunks(width(lanes)) {
+                    let passed = fermat(lanes, chunk);
+                    assert!(
+                        passed.iter().all(|p| *p),
+                        "{lanes:?}, {bits} bits: {chunk:x?}"
+                    );
+                }
             }
         }
     }

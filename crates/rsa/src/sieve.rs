@@ -102,3 +102,59 @@ fn strike(struck: &mut [u8], divisor: u32, remainder: u32) {
         j += divisor as usize;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigUint;
+
+    use super::*;
+
+    /// What is struck has a small factor (or is 1 modulo e), what is left has none.
+    #[test]
+    fn agrees_with_trial_division() {
+        for (bits, seed) in [(1024u32, 3u64), (1536, 5), (2048, 7), (2048, 8)] {
+            let start: Vec<u64> = (0..u64::from(bits / 64))
+                .map(|i| {
+                    (i + seed)
+                        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                        .rotate_left(seed as u32)
+                        | 1 << 63
+                        | 1
+                })
+                .collect();
+            let first = BigUint::from_bytes_le(
+                &start
+                    .iter()
+                    .flat_map(|w| w.to_le_bytes())
+                    .collect::<Vec<_>>(),
+            );
+            let mut sieve = Sieve::new(Words::new(start), bits);
+            let table = SmallPrimes::for_size(bits);
+            let remainders: Vec<(u64, u64)> = table
+                .divisors
+                .iter()
+                .map(|d| (*d as u64, (&first % (*d as u64)).try_into().unwrap()))
+                .collect();
+            let expected: Vec<u64> = (0..Sieve::length(bits) as u64)
+                .filter(|j| {
+                    remainders.iter().all(|(d, r)| {
+                        let residue = (r + 2 * j) % d;
+                        residue != 0 && (*d != u64::from(EXPONENT) || residue != 1)
+                    })
+                })
+                .collect();
+            let origin = sieve.start[0];
+            let found: Vec<u64> = core::iter::from_fn(|| sieve.candidate())
+                .map(|c| c[0].wrapping_sub(origin) / 2)
+                .collect();
+            assert_eq!(found, expected, "{bits} bits");
+            // e^-gamma / ln(bound) of all numbers, twice that of the odd ones.
+            let share = found.len() as f64 / Sieve::length(bits) as f64;
+            let bound = table.divisors[table.divisors.len() - 1];
+            assert!(
+                (share * bound.ln() / 2.0 - 0.5615).abs() < 0.05,
+                "{bits} bits: {share}"
+            );
+        }
+    }
+}

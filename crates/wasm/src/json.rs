@@ -1,7 +1,7 @@
 //! The plain data that leaves WebAssembly, as JSON text in the shapes of `packages/core/src/types.ts`. Octets are
 //! hex, but a certificate's `der` is base64, which Node decodes in native code.
 
-use pki::{Block, Certificate, Content, KeyFacts, Link};
+use pki::{Block, Certificate, CertificateRequest, Content, KeyFacts, Link};
 use std::fmt::Write;
 
 /// One JSON object or array under construction.
@@ -141,6 +141,22 @@ pub(crate) fn certificate(certificate: &Certificate) -> String {
     if let Some(why) = &certificate.refusal {
         json.text("refusal", why);
     }
+    json.close('}')
+}
+
+/// `CertificateRequest`.
+pub(crate) fn request(request: &CertificateRequest) -> String {
+    let mut json = Json::open('{');
+    json.raw("key", &key_facts(&request.public_key.facts()));
+    json.text("subject", &request.subject);
+    json.raw("commonNames", &strings(&request.common_names));
+    json.raw("organizations", &strings(&request.organizations));
+    json.raw("dns", &strings(&request.dns));
+    json.raw("ip", &strings(&request.ip));
+    json.raw("keyUsage", &strings(&request.key_usage));
+    json.raw("extendedKeyUsage", &strings(&request.extended_key_usage));
+    json.number("ca", request.ca);
+    json.raw("other", &strings(&request.other));
     json.close('}')
 }
 

@@ -3,8 +3,10 @@
 //! A failure is thrown as an `Error` whose message is `code: text`, the code one of `CoreErrorCode`.
 #![forbid(unsafe_code)]
 
+mod bulk;
 mod json;
 pub mod primes;
+pub mod request;
 mod scrub;
 
 use crate::scrub::scrubbed;

@@ -18,3 +18,8 @@ export const isKeyType = makeValidator<unknown, KeyType>({
 export const isDays = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 36_500));
 
 export const isPathLength = cascade(isNumber(), isInteger(), isInInclusiveRange(0, 10));
+
+/** A number of nodes, keys or parts. The bound keeps ordinals within 32 bits. */
+export const isCount = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 1_000_000_000));
+
+export const isWorkers = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 256));

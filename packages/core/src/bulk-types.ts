@@ -1,4 +1,4 @@
-import type { Certificate, KeyType } from './types.ts';
+import type { Certificate, KeyType, Lanes } from './types.ts';
 
 /** A kind of leaf and the CA that signs it: what is the same in every row. */
 export interface BulkProfile {
@@ -24,7 +24,7 @@ export interface LeafRow {
   readonly notAfter: number;
 }
 
-/** The leaves of one batch, in row order, as views of one buffer; valid until the next `release`. */
+/** The leaves of one batch, in row order, as views of one buffer; valid until `release`, which the next batches' memory comes from. */
 export interface IssuedLeaves {
   readonly count: number;
   /** PEM of the leaf alone. */
@@ -51,10 +51,14 @@ export interface BulkIssuer {
   close(): Promise<void>;
 }
 
-/** `check`: verify with ring a random sample of the signatures, or all of them. */
+/** `check`: verify with ring a random sample of the leaves, or all of them. */
 export interface BulkOptions {
   readonly workers: number;
   readonly check: 'sample' | 'all';
+  /** Rows to come, when that is known: for fewer than 2,000 a worker the engine makes a smaller table. */
+  readonly expected?: number;
+  /** Arithmetic of the batch engine, default `auto`. Equal randomness gives equal leaves on each. */
+  readonly lanes?: Lanes;
 }
 
 /** `openBulk` of the core. */

@@ -5,6 +5,7 @@ import { type KeyJob, type KeyRun, runKeyWorkers } from './key-workers.ts';
 import { CorePrivateKey, handle } from './private-key.ts';
 import type {
   Certificate,
+  CertificateRequest,
   CertificateSpec,
   ChainFailure,
   ChainRequest,
@@ -17,6 +18,8 @@ import type {
   PrivateKey,
 } from './types.ts';
 
+export { openBulk } from './bulk.ts';
+export type * from './bulk-types.ts';
 export { CoreError } from './errors.ts';
 export type * from './types.ts';
 
@@ -145,24 +148,15 @@ class WasmCore implements Core {
   }
 
   issue(spec: CertificateSpec, subjectKey: PrivateKey, issuerKey: PrivateKey, issuer?: Certificate): Certificate {
-    const blank = new wasm.Blank(octets(spec.serial), seconds(spec.notBefore), seconds(spec.notAfter));
-    try {
-      return call(() => {
-        blank.keyIds(spec.subjectKeyId ?? true, spec.authorityKeyId ?? true);
-        for (const [attribute, value] of spec.subject) {
-          blank.subject(attribute, value);
-        }
-        if (spec.ca !== undefined) {
-          blank.ca(spec.ca.pathLength);
-        }
-        blank.usages([...spec.keyUsage], [...(spec.extendedKeyUsage ?? [])]);
-        blank.altNames([...(spec.subjectAltNames?.dns ?? [])], [...(spec.subjectAltNames?.ip ?? [])]);
-        const made = blank.issue(handle(subjectKey), handle(issuerKey), issuer?.der);
-        return certificate(JSON.parse(made) as Plain<Certificate>);
-      });
-    } finally {
-      release(blank);
-    }
+    return sign(spec, (blank) => blank.issue(handle(subjectKey), handle(issuerKey), issuer?.der));
+  }
+
+  inspectRequest(der: Uint8Array): CertificateRequest {
+    return JSON.parse(call(() => wasm.inspectRequest(der))) as CertificateRequest;
+  }
+
+  issueForRequest(spec: CertificateSpec, request: Uint8Array, issuerKey: PrivateKey, issuer: Certificate): Certificate {
+    return sign(spec, (blank) => blank.issueForRequest(request, handle(issuerKey), issuer.der));
   }
 
   toPem(certificate: Certificate): string {
@@ -175,6 +169,27 @@ class WasmCore implements Core {
       run.stop(new CoreError('aborted', 'the core was closed'));
     }
     await Promise.allSettled(runs.map((run) => run.finished));
+  }
+}
+
+/** Fills a blank and has it signed. */
+function sign(spec: CertificateSpec, issue: (blank: InstanceType<typeof wasm.Blank>) => string): Certificate {
+  const blank = new wasm.Blank(octets(spec.serial), seconds(spec.notBefore), seconds(spec.notAfter));
+  try {
+    return call(() => {
+      blank.keyIds(spec.subjectKeyId ?? true, spec.authorityKeyId ?? true);
+      for (const [attribute, value] of spec.subject) {
+        blank.subject(attribute, value);
+      }
+      if (spec.ca !== undefined) {
+        blank.ca(spec.ca.pathLength);
+      }
+      blank.usages([...spec.keyUsage], [...(spec.extendedKeyUsage ?? [])]);
+      blank.altNames([...(spec.subjectAltNames?.dns ?? [])], [...(spec.subjectAltNames?.ip ?? [])]);
+      return certificate(JSON.parse(issue(blank)) as Plain<Certificate>);
+    });
+  } finally {
+    release(blank);
   }
 }
 

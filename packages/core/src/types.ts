@@ -90,6 +90,23 @@ export interface CertificateSpec {
   readonly authorityKeyId?: boolean;
 }
 
+/** What a certification request asks for; its own key signed it. Source: RFC 2986, RFC 2985 5.4.2. */
+export interface CertificateRequest {
+  readonly key: KeyFacts;
+  /** For people, as `Certificate.subject`. */
+  readonly subject: string;
+  readonly commonNames: readonly string[];
+  readonly organizations: readonly string[];
+  readonly dns: readonly string[];
+  readonly ip: readonly string[];
+  readonly keyUsage: readonly string[];
+  readonly extendedKeyUsage: readonly string[];
+  /** Whether it asks to be a CA. */
+  readonly ca: boolean;
+  /** What else it asks for, in words: other attributes, kinds of names and extensions. */
+  readonly other: readonly string[];
+}
+
 /** Why a chain was not found, in the words of the caller's choice; the code is stable. */
 export type ChainFailure =
   | 'expired'
@@ -166,6 +183,10 @@ export interface Core {
   /** Signs a certificate. `issuer` is absent for a self-signed one (then `issuerKey` is `subjectKey`).
    *  The result was parsed again and its signature verified with the issuer's public key. Throws CoreError. */
   issue(spec: CertificateSpec, subjectKey: PrivateKey, issuerKey: PrivateKey, issuer?: Certificate): Certificate;
+  /** Reads a DER certification request. Throws CoreError, `malformed` also when its own key did not sign it. */
+  inspectRequest(der: Uint8Array): CertificateRequest;
+  /** Signs a certificate for the key of a request, which is verified again. Otherwise as `issue`. */
+  issueForRequest(spec: CertificateSpec, request: Uint8Array, issuerKey: PrivateKey, issuer: Certificate): Certificate;
   /** PEM of a certificate: 64 columns, LF, final newline. */
   toPem(certificate: Certificate): string;
   /** Ends the workers. */

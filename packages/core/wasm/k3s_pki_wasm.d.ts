@@ -16,6 +16,11 @@ export class Blank {
      */
     ca(path_length?: number | null): void;
     /**
+     * Signs it, as K3s signs leaves, for the key of a request (DER), whose signature is verified again. Returns the
+     * `Certificate` as JSON.
+     */
+    issueForRequest(request: Uint8Array | number[], issuer_key: Key, issuer: Uint8Array | number[]): string;
+    /**
      * Signs it; without `issuer` (DER) it is self-signed. Returns the `Certificate` as JSON.
      */
     issue(subject: Key, issuer_key: Key, issuer?: Uint8Array | number[] | null): string;
@@ -52,6 +57,31 @@ export class Key {
      * PEM in `pkcs1`, `sec1` or `pkcs8`, the usual form of the algorithm when none is named.
      */
     pem(form?: string | null): Uint8Array;
+}
+
+/**
+ * Profiles, the engine's table, and the memory of a batch; `free` wipes the CAs' keys.
+ */
+export class LeafIssuer {
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Adds a profile and returns its index. `ca` is DER, `ca_key` PEM.
+     */
+    addProfile(ca: Uint8Array | number[], ca_key: Uint8Array | number[], key_usage: string[], extended_key_usage: string[], key_type: string): number;
+    /**
+     * Issues a batch into `memory`, or into new memory where that is too small, and returns the part that it filled. Layouts:
+     * the module `leaf` of the crate `pki`.
+     */
+    issue(profile: number, rows: Uint8Array | number[], memory?: Uint8Array | null): Uint8Array;
+    /**
+     * The lanes in use, as the constructor names them.
+     */
+    lanes(): string;
+    /**
+     * `lanes` is `auto`, `fma`, `simd` or `scalar`; `many` asks for the table that pays from some thousand rows on.
+     */
+    constructor(lanes: string, many: boolean, check_all: boolean);
 }
 
 /**
@@ -120,6 +150,11 @@ export function generateKey(key_type: string): Key;
 export function inspect(file: Uint8Array | number[]): string;
 
 /**
+ * `CertificateRequest` as JSON, from DER. Its signature was verified.
+ */
+export function inspectRequest(der: Uint8Array | number[]): string;
+
+/**
  * Opens the one private key in PEM bytes.
  */
 export function openKey(pem: Uint8Array | number[], passphrase?: Uint8Array | number[] | null): Key;
@@ -140,11 +175,13 @@ export interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_blank_free: (a: number, b: number) => void;
     readonly __wbg_key_free: (a: number, b: number) => void;
+    readonly __wbg_leafissuer_free: (a: number, b: number) => void;
     readonly __wbg_pool_free: (a: number, b: number) => void;
     readonly __wbg_rsaprimesearch_free: (a: number, b: number) => void;
     readonly blank_altNames: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly blank_ca: (a: number, b: number) => void;
     readonly blank_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number, number];
+    readonly blank_issueForRequest: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number, number];
     readonly blank_keyIds: (a: number, b: number, c: number) => void;
     readonly blank_new: (a: number, b: number, c: number, d: number) => number;
     readonly blank_subject: (a: number, b: number, c: number, d: number, e: number) => [number, number];
@@ -153,8 +190,13 @@ export interface InitOutput {
     readonly checkKeyType: (a: number, b: number) => [number, number];
     readonly generateKey: (a: number, b: number) => [number, number, number];
     readonly inspect: (a: number, b: number) => [number, number];
+    readonly inspectRequest: (a: number, b: number) => [number, number, number, number];
     readonly key_facts: (a: number) => [number, number];
     readonly key_pem: (a: number, b: number, c: number) => [number, number, number];
+    readonly leafissuer_addProfile: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number) => [number, number, number];
+    readonly leafissuer_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number];
+    readonly leafissuer_lanes: (a: number) => [number, number];
+    readonly leafissuer_new: (a: number, b: number, c: number, d: number) => [number, number, number];
     readonly openKey: (a: number, b: number, c: number, d: number) => [number, number, number];
     readonly pool_chains: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number, number];
     readonly pool_intermediate: (a: number, b: number, c: number) => [number, number];

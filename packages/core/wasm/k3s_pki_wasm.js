@@ -41,6 +41,44 @@ export class Blank {
         wasm.blank_ca(this.__wbg_ptr, isLikeNone(path_length) ? Number.MAX_SAFE_INTEGER : (path_length) >>> 0);
     }
     /**
+     * Signs it, as K3s signs leaves, for the key of a request (DER), whose signature is verified again. Returns the
+     * `Certificate` as JSON.
+     * @param {Uint8Array | number[]} request
+     * @param {Key} issuer_key
+     * @param {Uint8Array | number[]} issuer
+     * @returns {string}
+     */
+    issueForRequest(request, issuer_key, issuer) {
+        let deferred4_0;
+        let deferred4_1;
+        try {
+            _assertClass(issuer_key, Key);
+            let ptr0, len0, ptr1, len1;
+            try {
+                ptr0 = passArray8ToWasm0(request, wasm.__wbindgen_malloc);
+                len0 = WASM_VECTOR_LEN;
+                ptr1 = passArray8ToWasm0(issuer, wasm.__wbindgen_malloc);
+                len1 = WASM_VECTOR_LEN;
+            } catch (e) {
+                if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+                if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+                throw e;
+            }
+            const ret = wasm.blank_issueForRequest(this.__wbg_ptr, ptr0, len0, issuer_key.__wbg_ptr, ptr1, len1);
+            var ptr3 = ret[0];
+            var len3 = ret[1];
+            if (ret[3]) {
+                ptr3 = 0; len3 = 0;
+                throw takeFromExternrefTable0(ret[2]);
+            }
+            deferred4_0 = ptr3;
+            deferred4_1 = len3;
+            return getStringFromWasm0(ptr3, len3);
+        } finally {
+            wasm.__wbindgen_free(deferred4_0, deferred4_1, 1);
+        }
+    }
+    /**
      * Signs it; without `issuer` (DER) it is self-signed. Returns the `Certificate` as JSON.
      * @param {Key} subject
      * @param {Key} issuer_key
@@ -189,6 +227,112 @@ export class Key {
     }
 }
 if (Symbol.dispose) Key.prototype[Symbol.dispose] = Key.prototype.free;
+
+/**
+ * Profiles, the engine's table, and the memory of a batch; `free` wipes the CAs' keys.
+ */
+export class LeafIssuer {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        LeafIssuerFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_leafissuer_free(ptr, 0);
+    }
+    /**
+     * Adds a profile and returns its index. `ca` is DER, `ca_key` PEM.
+     * @param {Uint8Array | number[]} ca
+     * @param {Uint8Array | number[]} ca_key
+     * @param {string[]} key_usage
+     * @param {string[]} extended_key_usage
+     * @param {string} key_type
+     * @returns {number}
+     */
+    addProfile(ca, ca_key, key_usage, extended_key_usage, key_type) {
+        let ptr0, len0, ptr1, len1, ptr2, len2, ptr3, len3, ptr4, len4;
+        try {
+            ptr0 = passArray8ToWasm0(ca, wasm.__wbindgen_malloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passArray8ToWasm0(ca_key, wasm.__wbindgen_malloc);
+            len1 = WASM_VECTOR_LEN;
+            ptr2 = passArrayJsValueToWasm0(key_usage, wasm.__wbindgen_malloc);
+            len2 = WASM_VECTOR_LEN;
+            ptr3 = passArrayJsValueToWasm0(extended_key_usage, wasm.__wbindgen_malloc);
+            len3 = WASM_VECTOR_LEN;
+            ptr4 = passStringToWasm0(key_type, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len4 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr4) { wasm.__wbindgen_free(ptr4, len4 * 1, 1); }
+            if (ptr3) { wasm.__externref_drop_slice(ptr3, len3); wasm.__wbindgen_free(ptr3, len3 * 4, 4); }
+            if (ptr2) { wasm.__externref_drop_slice(ptr2, len2); wasm.__wbindgen_free(ptr2, len2 * 4, 4); }
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        const ret = wasm.leafissuer_addProfile(this.__wbg_ptr, ptr0, len0, ptr1, len1, ptr2, len2, ptr3, len3, ptr4, len4);
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        return ret[0] >>> 0;
+    }
+    /**
+     * Issues a batch into `memory`, or into new memory where that is too small, and returns the part that it filled. Layouts:
+     * the module `leaf` of the crate `pki`.
+     * @param {number} profile
+     * @param {Uint8Array | number[]} rows
+     * @param {Uint8Array | null} [memory]
+     * @returns {Uint8Array}
+     */
+    issue(profile, rows, memory) {
+        const val2 = +profile;
+        const ptr0 = passArray8ToWasm0(rows, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.leafissuer_issue(this.__wbg_ptr, val2, ptr0, len0, isLikeNone(memory) ? 0 : addToExternrefTable0(memory));
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        return takeFromExternrefTable0(ret[0]);
+    }
+    /**
+     * The lanes in use, as the constructor names them.
+     * @returns {string}
+     */
+    lanes() {
+        let deferred1_0;
+        let deferred1_1;
+        try {
+            const ret = wasm.leafissuer_lanes(this.__wbg_ptr);
+            deferred1_0 = ret[0];
+            deferred1_1 = ret[1];
+            return getStringFromWasm0(ret[0], ret[1]);
+        } finally {
+            wasm.__wbindgen_free(deferred1_0, deferred1_1, 1);
+        }
+    }
+    /**
+     * `lanes` is `auto`, `fma`, `simd` or `scalar`; `many` asks for the table that pays from some thousand rows on.
+     * @param {string} lanes
+     * @param {boolean} many
+     * @param {boolean} check_all
+     */
+    constructor(lanes, many, check_all) {
+        const val2 = +many;
+        const val3 = +check_all;
+        const ptr0 = passStringToWasm0(lanes, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.leafissuer_new(ptr0, len0, val2, val3);
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        this.__wbg_ptr = ret[0];
+        LeafIssuerFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+}
+if (Symbol.dispose) LeafIssuer.prototype[Symbol.dispose] = LeafIssuer.prototype.free;
 
 /**
  * The certificates of a chain search.
@@ -400,6 +544,32 @@ export function inspect(file) {
 }
 
 /**
+ * `CertificateRequest` as JSON, from DER. Its signature was verified.
+ * @param {Uint8Array | number[]} der
+ * @returns {string}
+ */
+export function inspectRequest(der) {
+    let deferred3_0;
+    let deferred3_1;
+    try {
+        const ptr0 = passArray8ToWasm0(der, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.inspectRequest(ptr0, len0);
+        var ptr2 = ret[0];
+        var len2 = ret[1];
+        if (ret[3]) {
+            ptr2 = 0; len2 = 0;
+            throw takeFromExternrefTable0(ret[2]);
+        }
+        deferred3_0 = ptr2;
+        deferred3_1 = len2;
+        return getStringFromWasm0(ptr2, len2);
+    } finally {
+        wasm.__wbindgen_free(deferred3_0, deferred3_1, 1);
+    }
+}
+
+/**
  * Opens the one private key in PEM bytes.
  * @param {Uint8Array | number[]} pem
  * @param {Uint8Array | number[] | null} [passphrase]
@@ -513,6 +683,9 @@ function __wbg_get_imports() {
             const ret = arg0.crypto;
             return ret;
         },
+        __wbg_getRandomValues_b450acd853454ec4: function(arg0, arg1) {
+            crypto.getRandomValues(getArrayU8FromWasm0(arg0, arg1));
+        },
         __wbg_getRandomValues_d2908e0b99612b91: function() { return handleError(function (arg0, arg1) {
             arg0.getRandomValues(arg1);
         }, arguments); },
@@ -550,6 +723,9 @@ function __wbg_get_imports() {
             const ret = module.require;
             return ret;
         }, arguments); },
+        __wbg_set_feb3714f475485ba: function(arg0, arg1, arg2) {
+            arg0.set(getArrayU8FromWasm0(arg1, arg2));
+        },
         __wbg_static_accessor_GLOBAL_THIS_003ee833af9699fc: function() {
             const ret = typeof globalThis === 'undefined' ? undefined : globalThis;
             return isLikeNone(ret) ? 0 : addToExternrefTable0(ret);
@@ -605,6 +781,9 @@ const BlankFinalization = (typeof FinalizationRegistry === 'undefined')
 const KeyFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_key_free(ptr, 1));
+const LeafIssuerFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_leafissuer_free(ptr, 1));
 const PoolFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_pool_free(ptr, 1));

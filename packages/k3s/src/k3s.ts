@@ -11,4 +11,19 @@ export {
   whyServiceKeyFails,
 } from './first-start.ts';
 export { type CaName, caNames, hyphenated, mode, signsOfUse, tlsDir, tlsFile } from './layout.ts';
+export {
+  domainPlace,
+  type LeafProfile,
+  leafBackdate,
+  leafDays,
+  leafDaysFrom,
+  leafDaysVariable,
+  leafKeyUsage,
+  leafMode,
+  leafNotBefore,
+  leafProfile,
+  leafProfiles,
+  nodePlace,
+  servicePlace,
+} from './leaf-table.ts';
 export { defaultDataDir, type Product, products } from './product.ts';

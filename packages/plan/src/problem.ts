@@ -54,6 +54,15 @@ export interface ProblemValues {
   'several-certificates': { readonly count: number };
   'service-key': { readonly reason: string };
   'service-key-dropped': { readonly what: 'duplicate' | 'not-a-key'; readonly count: number };
+  /** A file of the CA that a profile needs is absent. */
+  'no-ca-file': { readonly ca: string };
+  /** Leaves would be valid until `until`, after the CA; `most` days would not. */
+  'leaf-outlives-ca': {
+    readonly subject: string;
+    readonly notAfter: number;
+    readonly until: number;
+    readonly most: number;
+  };
   'loose-mode': { readonly mode: number };
 }
 

@@ -1,5 +1,5 @@
 /** Why a run could not write. `locked`: another run holds the root. `changed`: a file is no longer what the
- *  plan was made from. `cross-device`: a mount point lies between the root and a file. */
+ *  plan was made from. `exists`: an output's name is taken. `cross-device`: a mount point lies between the root and a file. */
 export type StageErrorCode =
   | 'disk-full'
   | 'read-only'
@@ -8,6 +8,7 @@ export type StageErrorCode =
   | 'symlink'
   | 'not-a-file'
   | 'changed'
+  | 'exists'
   | 'cross-device'
   | 'io';
 

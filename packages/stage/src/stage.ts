@@ -30,6 +30,16 @@ import {
 } from './journal.ts';
 import { type Claim, claim, locate, release } from './lock.ts';
 
+export {
+  makeFolder,
+  type NodeFile,
+  NodeFolders,
+  type NodeState,
+  type OutputFile,
+  type OutputOptions,
+  openOutput,
+  openSpool,
+} from './outputs.ts';
 export { digest, type Hold, StageError, type StageErrorCode };
 
 /** A file to be written. `path` is relative to the root, '/'-separated, without `.` and `..` parts. */

@@ -1,6 +1,6 @@
 //! Plain Rust: the judge of the other lanes, and what native tests run on.
 
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Packed};
 
 /// Two lanes as arrays. `mul_add` is exact on every target, in software where there is no FMA.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +102,111 @@ impl Lanes for Portable {
     }
     fn pack_words(low: [i64; 2], high: [i64; 2]) -> [i64; 2] {
         [low, high].map(|x| x[0] & 0xffff_ffff | x[1] << 32)
+    }
+}
+
+fn bytes(x: [i64; 2]) -> [u8; 16] {
+    (u128::from(x[0].cast_unsigned()) | (u128::from(x[1].cast_unsigned()) << 64)).to_le_bytes()
+}
+
+fn from_bytes(x: [u8; 16]) -> [i64; 2] {
+    let halves = u128::from_le_bytes(x);
+    #[expect(clippy::cast_possible_truncation)]
+    [halves as u64, (halves >> 64) as u64].map(u64::cast_signed)
+}
+
+/// Units of `N` bytes, alternately of `a` and `b`, from byte `start` on.
+fn zip<const N: usize>(a: [i64; 2], b: [i64; 2], start: usize) -> [i64; 2] {
+    let (a, b) = (bytes(a), bytes(b));
+    let mut out = [0; 16];
+    for (unit, pair) in out.chunks_exact_mut(2 * N).enumerate() {
+        let at = start + unit * N;
+        pair[..N].copy_from_slice(&a[at..at + N]);
+        pair[N..].copy_from_slice(&b[at..at + N]);
+    }
+    from_bytes(out)
+}
+
+fn map_u32(a: [i64; 2], f: impl Fn(u32) -> u32) -> [i64; 2] {
+    #[expect(clippy::cast_possible_truncation)]
+    a.map(|x| {
+        let x = x.cast_unsigned();
+        (u64::from(f(x as u32)) | (u64::from(f((x >> 32) as u32)) << 32)).cast_signed()
+    })
+}
+
+impl Packed for Portable {
+    fn load_bytes(x: &[u8; 16]) -> [i64; 2] {
+        from_bytes(*x)
+    }
+    fn store_bytes(x: [i64; 2]) -> [u8; 16] {
+        bytes(x)
+    }
+    fn splat_u8(x: u8) -> [i64; 2] {
+        from_bytes([x; 16])
+    }
+    fn splat_u32(x: u32) -> [i64; 2] {
+        [(u64::from(x) | (u64::from(x) << 32)).cast_signed(); 2]
+    }
+    fn look_up(table: [i64; 2], index: [i64; 2]) -> [i64; 2] {
+        let (table, index) = (bytes(table), bytes(index));
+        debug_assert!(index.iter().all(|&i| !(16..128).contains(&i)));
+        // Every entry is read for every index, so that no address depends on an index.
+        let mut out = [0; 16];
+        for (entry, value) in (0u8..).zip(table) {
+            for (o, i) in out.iter_mut().zip(index) {
+                let differs = i ^ entry;
+                // 255 where i == entry, else 0: differs - 1 borrows only from zero.
+                let mask = (u16::from(differs).wrapping_sub(1) >> 8).to_le_bytes()[0];
+                *o |= value & mask;
+            }
+        }
+        from_bytes(out)
+    }
+    fn add_sat_u8(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        let (a, b) = (bytes(a), bytes(b));
+        from_bytes(core::array::from_fn(|i| a[i].saturating_add(b[i])))
+    }
+    fn zip_low_u8(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        zip::<1>(a, b, 0)
+    }
+    fn zip_high_u8(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        zip::<1>(a, b, 8)
+    }
+    fn zip_low_u16(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        zip::<2>(a, b, 0)
+    }
+    fn zip_high_u16(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        zip::<2>(a, b, 8)
+    }
+    fn zip_low_u32(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        zip::<4>(a, b, 0)
+    }
+    fn zip_high_u32(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        zip::<4>(a, b, 8)
+    }
+    fn zip_low_u64(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        [a[0], b[0]]
+    }
+    fn zip_high_u64(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        [a[1], b[1]]
+    }
+    fn add_u32(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        // The low words' carry is cut off, the high words' carry leaves by itself.
+        map_i(a, b, |x, y| {
+            let low = x.wrapping_add(y) & 0xffff_ffff;
+            let high = (x & !0xffff_ffff).wrapping_add(y & !0xffff_ffff);
+            high | low
+        })
+    }
+    fn shl_u32<const N: u32>(a: [i64; 2]) -> [i64; 2] {
+        map_u32(a, |x| x << N)
+    }
+    fn shr_u32<const N: u32>(a: [i64; 2]) -> [i64; 2] {
+        map_u32(a, |x| x >> N)
+    }
+    fn madd_exact(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> [f64; 2] {
+        [a[0] * b[0] + c[0], a[1] * b[1] + c[1]]
     }
 }
 

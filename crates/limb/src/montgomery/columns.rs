@@ -21,24 +21,35 @@ pub(super) trait Sums {
     fn add(sum: &mut Self::Sum, a: Self::Limb, b: Self::Limb);
 }
 
+/// Where finished columns go.
+pub(super) trait Sink<S: Sums> {
+    /// Takes the sums of the next C columns, in ascending order.
+    fn take<const C: usize>(&mut self, s: &S, sums: [S::Sum; C]);
+}
+
+/// Cuts the first C elements off a slice.
+#[inline(always)]
+pub(super) fn next<'a, T, const C: usize>(rest: &mut &'a mut [T]) -> &'a mut [T; C] {
+    let (first, others) = core::mem::take(rest)
+        .split_first_chunk_mut()
+        .expect("a product has two columns a limb");
+    *rest = others;
+    first
+}
+
 /// Columns `0..n` of `a * b`, in ascending order. Pre: `a.len() == b.len() == n`.
 #[inline(always)]
-pub(super) fn low<S: Sums>(
-    s: &S,
-    a: &[S::Limb],
-    b: &[S::Limb],
-    mut emit: impl FnMut(usize, S::Sum),
-) {
+pub(super) fn low<S: Sums>(s: &S, a: &[S::Limb], b: &[S::Limb], sink: &mut impl Sink<S>) {
     let n = a.len();
     let mut k = 0;
     while k + 4 <= n {
-        low_block::<S, 4>(s, a, b, k, &mut emit);
+        low_block::<S, 4>(s, a, b, k, sink);
         k += 4;
     }
     match n - k {
-        1 => low_block::<S, 1>(s, a, b, k, &mut emit),
-        2 => low_block::<S, 2>(s, a, b, k, &mut emit),
-        3 => low_block::<S, 3>(s, a, b, k, &mut emit),
+        1 => low_block::<S, 1>(s, a, b, k, sink),
+        2 => low_block::<S, 2>(s, a, b, k, sink),
+        3 => low_block::<S, 3>(s, a, b, k, sink),
         _ => {}
     }
 }
@@ -50,7 +61,7 @@ pub(super) fn high<S: Sums>(
     a: &[S::Limb],
     b: &[S::Limb],
     first: usize,
-    mut emit: impl FnMut(usize, S::Sum),
+    sink: &mut impl Sink<S>,
 ) {
     let n = a.len();
     let mut k = first;
@@ -58,18 +69,15 @@ pub(super) fn high<S: Sums>(
         let mut sums = [s.start(); 4];
         head::<S>(&mut sums, &a[k - n + 1..], &b[n - 3..]);
         rows::<S, 4>(s, &mut sums, &a[k - n + 4..], &b[k - n + 1..]);
-        for (c, sum) in sums.into_iter().enumerate() {
-            emit(k + c, sum);
-        }
+        sink.take(s, sums);
         k += 4;
     }
-    while k < 2 * n {
-        let mut sum = s.start();
-        for i in k - n + 1..n {
-            S::add(&mut sum, a[i], b[k - i]);
-        }
-        emit(k, sum);
-        k += 1;
+    // The last column is empty; those before it have one, two, ... products.
+    match 2 * n - k {
+        1 => sink.take(s, [s.start()]),
+        2 => sink.take(s, last::<S, 2>(s, a, b)),
+        3 => sink.take(s, last::<S, 3>(s, a, b)),
+        _ => {}
     }
 }
 
@@ -97,18 +105,18 @@ pub(super) fn square_low<S: Sums>(
     s: &S,
     x: &[S::Limb],
     twice: &[S::Limb],
-    mut emit: impl FnMut(usize, S::Sum),
+    sink: &mut impl Sink<S>,
 ) {
     let n = x.len();
     let mut k = 0;
     while k + 4 <= n {
-        square_low_block::<S, 4>(s, x, twice, k, &mut emit);
+        square_low_block::<S, 4>(s, x, twice, k, sink);
         k += 4;
     }
     match n - k {
-        1 => square_low_block::<S, 1>(s, x, twice, k, &mut emit),
-        2 => square_low_block::<S, 2>(s, x, twice, k, &mut emit),
-        3 => square_low_block::<S, 3>(s, x, twice, k, &mut emit),
+        1 => square_low_block::<S, 1>(s, x, twice, k, sink),
+        2 => square_low_block::<S, 2>(s, x, twice, k, sink),
+        3 => square_low_block::<S, 3>(s, x, twice, k, sink),
         _ => {}
     }
 }
@@ -119,7 +127,7 @@ pub(super) fn square_high<S: Sums>(
     s: &S,
     x: &[S::Limb],
     twice: &[S::Limb],
-    mut emit: impl FnMut(usize, S::Sum),
+    sink: &mut impl Sink<S>,
 ) {
     let n = x.len();
     let mut k = n;
@@ -130,21 +138,14 @@ pub(super) fn square_high<S: Sums>(
         let shared = &twice[k - n + 4..k.div_ceil(2)];
         rows::<S, 4>(s, &mut sums, shared, &x[n - 3 - shared.len()..]);
         diagonal::<S, 4>(&mut sums, x, twice, k);
-        for (c, sum) in sums.into_iter().enumerate() {
-            emit(k + c, sum);
-        }
+        sink.take(s, sums);
         k += 4;
     }
-    while k < 2 * n {
-        let mut sum = s.start();
-        for i in k - n + 1..k.div_ceil(2) {
-            S::add(&mut sum, twice[i], x[k - i]);
-        }
-        if k.is_multiple_of(2) {
-            S::add(&mut sum, x[k / 2], x[k / 2]);
-        }
-        emit(k, sum);
-        k += 1;
+    match 2 * n - k {
+        3 => sink.take(s, square_last::<S, 3>(s, x, twice)),
+        4 => sink.take(s, square_last::<S, 4>(s, x, twice)),
+        5 => sink.take(s, square_last::<S, 5>(s, x, twice)),
+        _ => sink.take(s, square_last::<S, 6>(s, x, twice)),
     }
 }
 
@@ -154,7 +155,7 @@ fn low_block<S: Sums, const C: usize>(
     a: &[S::Limb],
     b: &[S::Limb],
     k: usize,
-    emit: &mut impl FnMut(usize, S::Sum),
+    sink: &mut impl Sink<S>,
 ) {
     let mut sums = [s.start(); C];
     rows::<S, C>(s, &mut sums, &a[..k], &b[1..k + C]);
@@ -164,9 +165,7 @@ fn low_block<S: Sums, const C: usize>(
             S::add(&mut sums[c], a[row], b[c - row]);
         }
     }
-    for (c, sum) in sums.into_iter().enumerate() {
-        emit(k + c, sum);
-    }
+    sink.take(s, sums);
 }
 
 #[inline(always)]
@@ -175,15 +174,40 @@ fn square_low_block<S: Sums, const C: usize>(
     x: &[S::Limb],
     twice: &[S::Limb],
     k: usize,
-    emit: &mut impl FnMut(usize, S::Sum),
+    sink: &mut impl Sink<S>,
 ) {
     let mut sums = [s.start(); C];
     let h = k.div_ceil(2);
     rows::<S, C>(s, &mut sums, &twice[..h], &x[k + 1 - h..k + C]);
     diagonal::<S, C>(&mut sums, x, twice, k);
-    for (c, sum) in sums.into_iter().enumerate() {
-        emit(k + c, sum);
+    sink.take(s, sums);
+}
+
+/// Columns `2n - C..2n` of `a * b`. Pre: `C - 1 <= n`.
+#[inline(always)]
+fn last<S: Sums, const C: usize>(s: &S, a: &[S::Limb], b: &[S::Limb]) -> [S::Sum; C] {
+    let (a, b) = (&a[a.len() + 1 - C..], &b[b.len() + 1 - C..]);
+    let mut sums = [s.start(); C];
+    for c in 0..C - 1 {
+        for i in c..C - 1 {
+            S::add(&mut sums[c], a[i], b[C - 2 + c - i]);
+        }
     }
+    sums
+}
+
+/// Columns `2n - C..2n` of `x^2`. Pre: `C - 1 <= n`.
+#[inline(always)]
+fn square_last<S: Sums, const C: usize>(s: &S, x: &[S::Limb], twice: &[S::Limb]) -> [S::Sum; C] {
+    let (x, twice) = (&x[x.len() + 1 - C..], &twice[x.len() + 1 - C..]);
+    let mut sums = [s.start(); C];
+    for c in 0..C - 1 {
+        for i in c..(C - 1 + c).div_ceil(2) {
+            let j = C - 2 + c - i;
+            S::add(&mut sums[c], if i == j { x[i] } else { twice[i] }, x[j]);
+        }
+    }
+    sums
 }
 
 /// Adds `a[r] * b[m - 1 - r + c]` for every row `r < m` to each sum `c`: m by C products.
@@ -276,6 +300,12 @@ mod tests {
         }
     }
 
+    impl Sink<Plain> for Vec<u64> {
+        fn take<const C: usize>(&mut self, _: &Plain, sums: [u64; C]) {
+            self.extend(sums);
+        }
+    }
+
     #[test]
     fn every_product_is_summed_once() {
         for n in 4..40 {
@@ -290,20 +320,20 @@ mod tests {
                     .sum()
             };
             let mut seen = Vec::new();
-            low(&Plain, &a, &b, |k, sum| seen.push((k, sum)));
-            high(&Plain, &a, &b, n, |k, sum| seen.push((k, sum)));
-            let expected: Vec<_> = (0..2 * n).map(|k| (k, column(&a, &b, k))).collect();
+            low(&Plain, &a, &b, &mut seen);
+            high(&Plain, &a, &b, n, &mut seen);
+            let expected: Vec<_> = (0..2 * n).map(|k| column(&a, &b, k)).collect();
             assert_eq!(seen, expected, "product, {n} limbs");
 
             seen.clear();
-            seen.extend((n - 2..).zip(edge(&Plain, &a, &b)));
-            high(&Plain, &a, &b, n + 2, |k, sum| seen.push((k, sum)));
+            seen.extend(edge(&Plain, &a, &b));
+            high(&Plain, &a, &b, n + 2, &mut seen);
             assert_eq!(seen, expected[n - 2..], "upper columns, {n} limbs");
 
             seen.clear();
-            square_low(&Plain, &a, &twice, |k, sum| seen.push((k, sum)));
-            square_high(&Plain, &a, &twice, |k, sum| seen.push((k, sum)));
-            let expected: Vec<_> = (0..2 * n).map(|k| (k, column(&a, &a, k))).collect();
+            square_low(&Plain, &a, &twice, &mut seen);
+            square_high(&Plain, &a, &twice, &mut seen);
+            let expected: Vec<_> = (0..2 * n).map(|k| column(&a, &a, k)).collect();
             assert_eq!(seen, expected, "square, {n} limbs");
         }
     }

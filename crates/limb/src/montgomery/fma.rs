@@ -5,7 +5,7 @@
 #![doc = include_str!("../../docs/fma.md")]
 
 use super::Montgomery;
-use super::columns::{self, Sums};
+use super::columns::{self, Sink, Sums};
 use super::words::{bit_length, bits_at, collect, inverse_2_64, power_of_two_mod};
 use crate::lanes::Lanes;
 
@@ -353,15 +353,9 @@ fn square<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], w: Workspace<'_, L>, scale
     for (twice, limb) in w.twice.iter_mut().zip(&*x) {
         *twice = L::add_f(*limb, *limb);
     }
-    let n = x.len();
-    let mut carry = Carry::new(radix);
-    columns::square_low(radix, x, w.twice, |k, sum| {
-        w.low[k] = carry.digit(radix, sum)
-    });
-    carry.leave_digits();
-    columns::square_high(radix, x, w.twice, |k, sum| {
-        w.high[k - n] = carry.sum(radix, sum)
-    });
+    let mut digits = Digits::new(radix, w.low);
+    columns::square_low(radix, x, w.twice, &mut digits);
+    columns::square_high(radix, x, w.twice, &mut digits.totals(w.high));
     reduce_product(
         radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, scale,
     );
@@ -370,13 +364,9 @@ fn square<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], w: Workspace<'_, L>, scale
 /// `x = x * y / R`.
 #[inline(never)]
 fn multiply<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], y: &[L::F], w: Workspace<'_, L>) {
-    let n = x.len();
-    let mut carry = Carry::new(radix);
-    columns::low(radix, x, y, |k, sum| w.low[k] = carry.digit(radix, sum));
-    carry.leave_digits();
-    columns::high(radix, x, y, n, |k, sum| {
-        w.high[k - n] = carry.sum(radix, sum)
-    });
+    let mut digits = Digits::new(radix, w.low);
+    columns::low(radix, x, y, &mut digits);
+    columns::high(radix, x, y, x.len(), &mut digits.totals(w.high));
     let one = L::splat_f(1.0);
     reduce_product(
         radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, one,
@@ -402,24 +392,22 @@ fn reduce_product<L: Lanes>(
     let n = out.len();
     low_product(radix, low, inverse, quotient);
 
-    let unit = L::mul_f(radix.unit, scale);
-    let round = L::mul_f(radix.negated_round, scale);
     let [below, last, first, second] = columns::edge(radix, quotient, modulus);
     // low + the columns below R are a multiple of R; what they carry is rounded from the last two.
     let sum = L::add_f(L::add_f(last.low, radix.units(below.high)), low[n - 1]);
     let rounded = L::sub_f(L::madd(sum, radix.unit, radix.round), radix.round);
-    let mut units = L::mul_f(scale, L::add_f(radix.units(last.high), rounded));
-    let mut carry = radix.zero;
-    let mut emit = |k: usize, sum: Sum<L>| {
-        let e = L::madd(L::add_f(sum.low, high[k - n]), scale, units);
-        units = L::madd(sum.high, unit, round);
-        let (up, d) = radix.split(e);
-        out[k - n] = L::add_f(d, carry);
-        carry = up;
+    let mut result = Scaled {
+        scale,
+        unit: L::mul_f(radix.unit, scale),
+        round: L::mul_f(radix.negated_round, scale),
+        units: L::mul_f(scale, L::add_f(radix.units(last.high), rounded)),
+        split: radix.zero,
+        addend: high,
+        out,
     };
-    emit(n, first);
-    emit(n + 1, second);
-    columns::high(radix, quotient, modulus, n + 2, emit);
+    result.take(radix, [first, second]);
+    columns::high(radix, quotient, modulus, n + 2, &mut result);
+    let carry = result.split;
     // The last limb keeps what its split carried.
     out[n - 1] = L::madd(carry, radix.size, out[n - 1]);
 }
@@ -427,50 +415,92 @@ fn reduce_product<L: Lanes>(
 /// `out = a * b mod R`.
 #[inline(always)]
 fn low_product<L: Lanes>(radix: &Radix<L>, a: &[L::F], b: &[L::F], out: &mut [L::F]) {
-    let mut carry = Carry::new(radix);
-    columns::low(radix, a, b, |k, sum| out[k] = carry.digit(radix, sum));
+    columns::low(radix, a, b, &mut Digits::new(radix, out));
 }
 
-/// What goes from one column into the next.
-struct Carry<L: Lanes> {
+/// Carries columns into balanced digits.
+struct Digits<'a, L: Lanes> {
     /// Units of 2^W of the last column's high part.
     units: L::F,
     /// What splitting the last column carried.
     split: L::F,
+    out: &'a mut [L::F],
 }
 
-impl<L: Lanes> Carry<L> {
+impl<'a, L: Lanes> Digits<'a, L> {
     #[inline(always)]
-    fn new(radix: &Radix<L>) -> Self {
+    fn new(radix: &Radix<L>, out: &'a mut [L::F]) -> Self {
         Self {
             units: radix.zero,
             split: radix.zero,
+            out,
         }
     }
 
-    /// The column's digit.
+    /// Goes over from digits to totals: what the last split carried joins the units.
     #[inline(always)]
-    fn digit(&mut self, radix: &Radix<L>, sum: Sum<L>) -> L::F {
-        let e = L::add_f(sum.low, self.units);
-        self.units = radix.units(sum.high);
-        let (up, d) = radix.split(e);
-        let digit = L::add_f(d, self.split);
-        self.split = up;
-        digit
+    fn totals(self, out: &'a mut [L::F]) -> Totals<'a, L> {
+        Totals {
+            units: L::add_f(self.units, self.split),
+            out,
+        }
     }
+}
 
-    /// Goes over from digits to sums: what the last split carried joins the units.
+impl<L: Lanes> Sink<Radix<L>> for Digits<'_, L> {
     #[inline(always)]
-    fn leave_digits(&mut self) {
-        self.units = L::add_f(self.units, self.split);
+    fn take<const C: usize>(&mut self, radix: &Radix<L>, sums: [Sum<L>; C]) {
+        for (out, sum) in columns::next::<_, C>(&mut self.out).iter_mut().zip(sums) {
+            let e = L::add_f(sum.low, self.units);
+            self.units = radix.units(sum.high);
+            let (up, d) = radix.split(e);
+            *out = L::add_f(d, self.split);
+            self.split = up;
+        }
     }
+}
 
-    /// The column's value as it is, up to 2^53, to be split later.
+/// Joins each column's low part with the units from below: values up to 2^53, to be split later.
+struct Totals<'a, L: Lanes> {
+    units: L::F,
+    out: &'a mut [L::F],
+}
+
+impl<L: Lanes> Sink<Radix<L>> for Totals<'_, L> {
     #[inline(always)]
-    fn sum(&mut self, radix: &Radix<L>, sum: Sum<L>) -> L::F {
-        let e = L::add_f(sum.low, self.units);
-        self.units = radix.units(sum.high);
-        e
+    fn take<const C: usize>(&mut self, radix: &Radix<L>, sums: [Sum<L>; C]) {
+        for (out, sum) in columns::next::<_, C>(&mut self.out).iter_mut().zip(sums) {
+            *out = L::add_f(sum.low, self.units);
+            self.units = radix.units(sum.high);
+        }
+    }
+}
+
+/// Adds totals to columns, scales them, and carries them into balanced digits.
+struct Scaled<'a, L: Lanes> {
+    scale: L::F,
+    /// 2^-W and -1.5 * 2^52, both times the scale.
+    unit: L::F,
+    round: L::F,
+    units: L::F,
+    split: L::F,
+    addend: &'a [L::F],
+    out: &'a mut [L::F],
+}
+
+impl<L: Lanes> Sink<Radix<L>> for Scaled<'_, L> {
+    #[inline(always)]
+    fn take<const C: usize>(&mut self, radix: &Radix<L>, sums: [Sum<L>; C]) {
+        let (addend, rest) = self.addend.split_at(C);
+        self.addend = rest;
+        let out = columns::next::<_, C>(&mut self.out);
+        for ((out, sum), addend) in out.iter_mut().zip(sums).zip(addend) {
+            let e = L::madd(L::add_f(sum.low, *addend), self.scale, self.units);
+            self.units = L::madd(sum.high, self.unit, self.round);
+            let (up, d) = radix.split(e);
+            *out = L::add_f(d, self.split);
+            self.split = up;
+        }
     }
 }
 
@@ -509,14 +539,12 @@ fn equal_mask(a: usize, b: usize) -> i64 {
 }
 
 /// Pre: `|x| <= 2^53`.
-#[allow(clippy::cast_precision_loss)]
 fn exact(x: i64) -> f64 {
     debug_assert!(x.unsigned_abs() <= 1 << 53);
     x as f64
 }
 
 /// Pre: an integer with `|x| < 2^53`.
-#[allow(clippy::cast_possible_truncation)]
 fn truncated(x: f64) -> i64 {
     x as i64
 }

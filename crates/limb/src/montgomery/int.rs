@@ -5,7 +5,7 @@
 #![doc = include_str!("../../docs/int.md")]
 
 use super::Montgomery;
-use super::columns::{self, Sums};
+use super::columns::{self, Sink, Sums};
 use super::words::{bit_length, bits_at, collect, inverse_2_64, power_of_two_mod};
 use crate::lanes::Lanes;
 
@@ -100,22 +100,75 @@ impl<L: Lanes> Sums for Words<L> {
     }
 }
 
-/// What a column carries into the next one.
-struct Carry<L: Lanes>([L::I; 2]);
+/// Carries columns into digits.
+struct Digits<'a, L: Lanes> {
+    carry: [L::I; 2],
+    out: &'a mut [L::I],
+}
 
-impl<L: Lanes> Carry<L> {
-    /// The column's digit. Post: below 2^28; what is carried is below 2^36.
+impl<'a, L: Lanes> Digits<'a, L> {
     #[inline(always)]
-    fn digit(&mut self, sum: Sum<L>) -> L::I {
-        let mask = L::splat_i(MASK);
-        let totals = [L::add_i(sum.0[0], self.0[0]), L::add_i(sum.0[1], self.0[1])];
-        self.0 = totals.map(|total| L::shr_u::<WIDTH>(total));
-        L::pack_words(L::and(totals[0], mask), L::and(totals[1], mask))
+    fn new(out: &'a mut [L::I]) -> Self {
+        Self {
+            carry: [L::splat_i(0); 2],
+            out,
+        }
+    }
+
+    /// Goes on with another place for the digits.
+    #[inline(always)]
+    fn into_high(self, out: &'a mut [L::I]) -> Self {
+        Self {
+            carry: self.carry,
+            out,
+        }
     }
 }
 
-fn no_carry<L: Lanes>() -> Carry<L> {
-    Carry([L::splat_i(0); 2])
+impl<L: Lanes> Sink<Words<L>> for Digits<'_, L> {
+    /// Post: digits below 2^28; what is carried is below 2^36.
+    #[inline(always)]
+    fn take<const C: usize>(&mut self, _: &Words<L>, sums: [Sum<L>; C]) {
+        let mask = L::splat_i(MASK);
+        for (out, sum) in columns::next::<_, C>(&mut self.out).iter_mut().zip(sums) {
+            let totals = [0, 1].map(|half| L::add_i(sum.0[half], self.carry[half]));
+            self.carry = totals.map(L::shr_u::<WIDTH>);
+            *out = L::pack_words(L::and(totals[0], mask), L::and(totals[1], mask));
+        }
+    }
+}
+
+/// Adds digits to columns, carries them, and doubles them where it is told to.
+struct Doubled<'a, L: Lanes> {
+    carry: [L::I; 2],
+    /// The bit that the last digit loses by doubling.
+    top: [L::I; 2],
+    double: [L::I; 2],
+    addend: &'a [L::I],
+    out: &'a mut [L::I],
+}
+
+impl<L: Lanes> Sink<Words<L>> for Doubled<'_, L> {
+    #[inline(always)]
+    fn take<const C: usize>(&mut self, _: &Words<L>, sums: [Sum<L>; C]) {
+        let mask = L::splat_i(MASK);
+        let (addend, rest) = self.addend.split_at(C);
+        self.addend = rest;
+        let out = columns::next::<_, C>(&mut self.out);
+        for ((out, sum), addend) in out.iter_mut().zip(sums).zip(addend) {
+            let addend = halves::<L>(*addend);
+            let mut digits = [mask; 2];
+            for (half, out) in digits.iter_mut().enumerate() {
+                let total = L::add_i(L::add_i(sum.0[half], addend[half]), self.carry[half]);
+                let digit = L::and(total, mask);
+                self.carry[half] = L::shr_u::<WIDTH>(total);
+                let doubled = L::or(L::and(L::add_i(digit, digit), mask), self.top[half]);
+                self.top[half] = L::shr_u::<{ WIDTH - 1 }>(digit);
+                *out = L::xor(digit, L::and(L::xor(digit, doubled), self.double[half]));
+            }
+            *out = L::pack_words(digits[0], digits[1]);
+        }
+    }
 }
 
 impl<L: Lanes> Montgomery for Int<L> {
@@ -300,22 +353,20 @@ fn square<L: Lanes>(x: &mut [L::I], w: Workspace<'_, L>, double: [L::I; 2]) {
         // Words stay below 2^29, so adding lanes adds words.
         *twice = L::add_i(*limb, *limb);
     }
-    let n = x.len();
     let s = Words::<L>(core::marker::PhantomData);
-    let mut carry = no_carry::<L>();
-    columns::square_low(&s, x, w.twice, |k, sum| w.low[k] = carry.digit(sum));
-    columns::square_high(&s, x, w.twice, |k, sum| w.high[k - n] = carry.digit(sum));
+    let mut digits = Digits::new(w.low);
+    columns::square_low(&s, x, w.twice, &mut digits);
+    columns::square_high(&s, x, w.twice, &mut digits.into_high(w.high));
     reduce_product::<L>(x, w.modulus, w.inverse, w.low, w.high, w.quotient, double);
 }
 
 /// `x = x * y / R`.
 #[inline(never)]
 fn multiply<L: Lanes>(x: &mut [L::I], y: &[L::I], w: Workspace<'_, L>) {
-    let n = x.len();
     let s = Words::<L>(core::marker::PhantomData);
-    let mut carry = no_carry::<L>();
-    columns::low(&s, x, y, |k, sum| w.low[k] = carry.digit(sum));
-    columns::high(&s, x, y, n, |k, sum| w.high[k - n] = carry.digit(sum));
+    let mut digits = Digits::new(w.low);
+    columns::low(&s, x, y, &mut digits);
+    columns::high(&s, x, y, x.len(), &mut digits.into_high(w.high));
     let zero = [L::splat_i(0); 2];
     reduce_product::<L>(x, w.modulus, w.inverse, w.low, w.high, w.quotient, zero);
 }
@@ -337,41 +388,30 @@ fn reduce_product<L: Lanes>(
     let s = Words::<L>(core::marker::PhantomData);
     let [below, last, first, second] = columns::edge(&s, quotient, modulus);
     let (low1, low2) = (halves::<L>(low[n - 1]), halves::<L>(low[n - 2]));
-    let mut carry = no_carry::<L>();
-    for half in 0..2 {
-        // low + the columns below R are a multiple of R. Leaving out what lies under column n-2
-        // makes the sum too small by less than n + 2 (docs/int.md), which rounding mends.
+    // low + the columns below R are a multiple of R. Leaving out what lies under column n-2
+    // makes the sum too small by less than n + 2 (docs/int.md), which rounding mends.
+    let carry = [0, 1].map(|half| {
         let under = L::shr_u::<WIDTH>(L::add_i(below.0[half], low2[half]));
         let sum = L::add_i(L::add_i(last.0[half], low1[half]), under);
-        carry.0[half] = L::shr_u::<WIDTH>(L::add_i(sum, L::splat_i(1 << (WIDTH - 1))));
-    }
-    let mask = L::splat_i(MASK);
-    let mut top = [L::splat_i(0); 2];
-    let mut emit = |k: usize, sum: Sum<L>| {
-        let high = halves::<L>(high[k - n]);
-        let mut digits = [mask; 2];
-        for half in 0..2 {
-            let total = L::add_i(L::add_i(sum.0[half], high[half]), carry.0[half]);
-            let digit = L::and(total, mask);
-            carry.0[half] = L::shr_u::<WIDTH>(total);
-            // Doubling shifts in the bit that the digit below lost.
-            let doubled = L::or(L::and(L::add_i(digit, digit), mask), top[half]);
-            top[half] = L::shr_u::<{ WIDTH - 1 }>(digit);
-            digits[half] = L::xor(digit, L::and(L::xor(digit, doubled), double[half]));
-        }
-        out[k - n] = L::pack_words(digits[0], digits[1]);
+        L::shr_u::<WIDTH>(L::add_i(sum, L::splat_i(1 << (WIDTH - 1))))
+    });
+    let top = [L::splat_i(0); 2];
+    let mut result = Doubled {
+        carry,
+        top,
+        double,
+        addend: high,
+        out,
     };
-    emit(n, first);
-    emit(n + 1, second);
-    columns::high(&s, quotient, modulus, n + 2, emit);
+    result.take(&s, [first, second]);
+    columns::high(&s, quotient, modulus, n + 2, &mut result);
 }
 
 /// `out = a * b mod R`.
 #[inline(always)]
 fn low_product<L: Lanes>(a: &[L::I], b: &[L::I], out: &mut [L::I]) {
     let s = Words::<L>(core::marker::PhantomData);
-    let mut carry = no_carry::<L>();
-    columns::low(&s, a, b, |k, sum| out[k] = carry.digit(sum));
+    columns::low(&s, a, b, &mut Digits::new(out));
 }
 
 /// `x = constant - x`, modulo a power of the radix.

@@ -1,5 +1,5 @@
 import type { Finding } from '@k3s-pki/k3s';
-import type { Problem, ProblemCode, ProblemValues } from '@k3s-pki/plan';
+import type { Problem, ProblemCode, ProblemValues, RowProblem, RowProblemCode, RowProblemValues } from '@k3s-pki/plan';
 import type { Message } from '../failure.ts';
 
 /** How a file is shown to the user, given its path relative to the data dir. */
@@ -150,11 +150,71 @@ const catalogue: Catalogue = {
   'service-key-dropped': ({ what, count: dropped }, file) => ({
     error: `${file}: ${what === 'duplicate' ? count(dropped, 'duplicate key') : count(dropped, 'block that is no key', 'blocks that are no key')} left out`,
   }),
+  'no-ca-file': ({ ca }, file) => ({
+    error: `${file}: there is no such file; the ${ca} CA signs the leaves that were asked for`,
+    hint: 'name the tls folder with --ca-dir, or the data dir that has server/tls with --data-dir',
+  }),
+  'leaf-outlives-ca': ({ subject, notAfter, until, most }, file) => ({
+    error: `${file}: ${subject} expires on ${day(notAfter)}, before the leaves that it would sign (${day(until)})`,
+    hint: most < 1 ? 'renew this CA first' : `give at most --days ${most}, or renew this CA first`,
+  }),
   'loose-mode': ({ mode }, file) => ({
     error: `${file}: a private key that others may read (mode ${mode.toString(8).padStart(4, '0')})`,
     hint: `chmod 600 ${file}`,
   }),
 };
+
+type RowCatalogue = { [Code in RowProblemCode]: (values: RowProblemValues[Code]) => string };
+
+/** The words for every problem of a row: what is wrong and what would be right. */
+const rowCatalogue: RowCatalogue = {
+  'bad-row': ({ reason }) => reason,
+  'unknown-column': ({ column }) =>
+    `unknown column ${quote(column)}; the columns are node, cn, organizations, dns, ip, days, key and out, separated by commas`,
+  'no-node': () => 'no node is named',
+  'bad-node': ({ node }) =>
+    `${quote(node)} is not a node name: lower-case letters, digits, "-" and ".", beginning and ending with a letter or digit`,
+  'long-common-name': ({ commonName, profile }) =>
+    `the common name ${quote(commonName)} of ${profile} is longer than 64 characters`,
+  'bad-text': ({ column, value }) =>
+    `${quote(value)} in ${column} is empty, longer than 64 characters, or has a control character or bytes that are not UTF-8`,
+  'fixed-subject': ({ column }) =>
+    `${column} is given, but K3s fixes the subject of every profile of this run; only server, client and peer take one`,
+  'bad-dns': ({ value }) => `${quote(value)} is not a DNS name (several are separated by ";")`,
+  'bad-ip': ({ value }) => `${quote(value)} is not an IP address (several are separated by ";")`,
+  'bad-days': ({ value }) => `${quote(value)} is not a lifetime in days from 1 to 36500`,
+  'outlives-ca': ({ days, most, ca }) =>
+    `${days} days are longer than the ${ca} CA is valid; at most ${most} are possible`,
+  'bad-key': ({ value }) =>
+    `${quote(value)} is not a key type: rsa:2048 to rsa:8192 in steps of 64, ec:p256, ec:p384, ec:p521 or ed25519`,
+  'bad-out': ({ value, why }) =>
+    `${quote(value)} cannot be a folder of the output: ${
+      {
+        parent: '".." leads out of it',
+        absolute: 'it must be a relative path',
+        characters: 'each part is of letters, digits and "-_.@+", and begins with a letter, digit or "_", at most 255',
+        reserved: 'the name is taken by a file of this program',
+        long: 'it is too long',
+      }[why]
+    }`,
+  'bad-request': ({ reason }) => `not a certification request that can be granted: ${reason}`,
+  'request-beyond': ({ what, profile }) =>
+    `the request asks for ${quote(what)}, which ${profile} for this node does not have; names and addresses of its own need a row (--from)`,
+  'request-weak-key': ({ bits }) => `the request's key is weak (RSA ${bits}); it needs 2048 bits or more`,
+  'duplicate-output': ({ out }) =>
+    `${quote(out)} is written by an earlier row too, or lies inside or around its folder`,
+};
+
+/** The words for what is wrong with a row. */
+export function describeRow(problem: RowProblem): string {
+  return (rowCatalogue[problem.code] as (values: unknown) => string)(problem.values);
+}
+
+/** A value of an input, shortened and without anything that would steer a terminal. */
+function quote(value: string): string {
+  const shown = value.length > 80 ? `${value.slice(0, 77)}...` : value;
+  return JSON.stringify(shown).replace(/[\x7f-\x9f]/g, '\ufffd');
+}
 
 /** The words for one problem. */
 export function describe(problem: Problem, show: ShowPath): Message {
