@@ -55,11 +55,24 @@ test('the examples of the help run', () => {
   }
 });
 
+test('--help of a word that several commands begin with lists these', () => {
+  const run = k3sPki(['certificate', '--help']);
+  assert.is(run.code, 0);
+  assert.match(run.stdout, /certificate issue/);
+  assert.not.match(run.stdout, /key generate {2}/);
+});
+
 test('--version', () => {
   assert.match(k3sPki(['--version']).stdout, /^k3s-pki \d+\.\d+\.\d+\n$/);
 });
 
 for (const [label, args, error, hint] of [
+  [
+    'half a command',
+    ['certificate'],
+    'certificate needs one more word: issue, profiles',
+    'k3s-pki certificate issue --help',
+  ],
   [
     'misspelt command',
     ['generate-custom-ca-cert'],

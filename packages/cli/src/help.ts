@@ -40,11 +40,12 @@ const valueNames: Readonly<Record<string, string>> = {
   '--shards': 'N',
 };
 
-/** `k3s-pki` alone and `k3s-pki --help`. */
-export function overview(cli: Cli<Context>, { stdout }: Context): string {
+/** `k3s-pki` alone and `k3s-pki --help`; with `paths`, the help of a word that several commands begin with. */
+export function overview(cli: Cli<Context>, { stdout }: Context, paths: readonly string[][] = []): string {
   const paint = painter(stdout);
   const width = Math.min(columns(stdout), 100);
-  const rows = commands.map(
+  const shown = commands.filter((command) => paths.length === 0 || paths.some((path) => path === command.paths[0]));
+  const rows = shown.map(
     (command) => [command.paths[0]?.join(' ') ?? '', definitionOf(cli, command).description ?? ''] as const,
   );
   return [

@@ -27,8 +27,9 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     const named = words.filter((word) => !word.startsWith('-') && word !== 'help');
     if (wantsHelp || words.length === 0) {
       const command = commandOf(named);
-      if (command === undefined && named.length > 0) throw unknownCommand(named);
-      stdout.write(command ? commandHelp(cli, command, context) : overview(cli, context));
+      const below = groupOf(named);
+      if (command === undefined && named.length > 0 && below.length === 0) throw unknownCommand(named);
+      stdout.write(command ? commandHelp(cli, command, context) : overview(cli, context, below));
       return exitCode.done;
     }
     if (commandOf(words) === undefined) throw unknownCommand(words);
@@ -47,6 +48,13 @@ function commandOf(words: readonly string[]): CommandClass | undefined {
   return commands
     .filter((command) => command.paths.some(starts))
     .sort((a, b) => (b.paths[0]?.length ?? 0) - (a.paths[0]?.length ?? 0))[0];
+}
+
+/** The command paths that go on where the words end, such as those of `certificate`. */
+function groupOf(words: readonly string[]): string[][] {
+  return commands
+    .flatMap((command) => command.paths)
+    .filter((path) => path.length > words.length && words.every((word, index) => path[index] === word));
 }
 
 function parse(cli: Cli<Context>, words: string[], context: Context): Command<Context> {
@@ -86,6 +94,13 @@ function unknownCommand(words: readonly string[]): Failure {
   if (given === '') {
     const option = words[0] ?? '';
     return usage({ error: `unknown option ${option}`, hint: 'k3s-pki --help lists the commands' });
+  }
+  const below = groupOf(given.split(' ')).map((path) => path.at(-1));
+  if (below.length > 0) {
+    return usage({
+      error: `${given} needs one more word: ${below.join(', ')}`,
+      hint: `k3s-pki ${given} ${below[0]} --help`,
+    });
   }
   const paths = commands.flatMap((command) => command.paths.map((path) => path.join(' ')));
   const similar = nearest(given, paths) ?? nearest(words[0] ?? '', paths);
