@@ -1,6 +1,8 @@
 //! Batches of Montgomery arithmetic against num-bigint, half of the operands at the bounds.
 //!
 //! `LIMB_CASES` raises the number of operations per representation (default 3,000).
+// An instance's number indexes several lists at once.
+#![allow(clippy::needless_range_loop)]
 
 #[cfg(target_arch = "wasm32")]
 use limb::arch::Vector;

@@ -13,14 +13,24 @@ pub(crate) struct SmallPrimes {
 /// tests; the time of a key is flat within a factor of two around each of these.
 const BOUNDS: [(u32, u32); 3] = [(1280, 1 << 18), (1792, 1 << 19), (u32::MAX, 1 << 20)];
 
+/// Holds the public exponent, 2^16 + 1, which every table must.
+const FIRST_BOUND: u32 = 1 << 17;
+
 impl SmallPrimes {
     /// The table for primes of `bits` bits. Made once per process.
+    ///
+    /// A process's first sieve for the smallest size gets a shallower table: all is slow then, and
+    /// there may be one key to make. Which candidate is the first prime doesn't depend on it.
     pub(crate) fn for_size(bits: u32) -> &'static Self {
+        static FIRST: OnceLock<SmallPrimes> = OnceLock::new();
         static TABLES: [OnceLock<SmallPrimes>; 3] = [const { OnceLock::new() }; 3];
         let i = BOUNDS
             .iter()
             .position(|(most, _)| bits <= *most)
             .unwrap_or(2);
+        if i == 0 && FIRST.get().is_none() {
+            return FIRST.get_or_init(|| Self::up_to(FIRST_BOUND));
+        }
         TABLES[i].get_or_init(|| Self::up_to(BOUNDS[i].1))
     }
 

@@ -32,8 +32,11 @@ impl Sieve {
     /// Pre: `start` is odd and `start + 2 * length` still has its words. A number that is 1 modulo
     /// [`EXPONENT`] is struck too: p - 1 must not share a factor with the public exponent.
     pub(crate) fn new(start: Words, bits: u32) -> Self {
+        Self::with(SmallPrimes::for_size(bits), start, bits)
+    }
+
+    fn with(table: &SmallPrimes, start: Words, bits: u32) -> Self {
         let length = Self::length(bits);
-        let table = SmallPrimes::for_size(bits);
         let mut remainders = Zeroizing::new(vec![0u32; table.divisors.len()]);
         residues::<Vector>(&start, &table.divisors, &table.inverses, &mut remainders);
         let mut struck = Zeroizing::new(vec![0u8; length]);
@@ -128,8 +131,8 @@ mod tests {
                     .flat_map(|w| w.to_le_bytes())
                     .collect::<Vec<_>>(),
             );
-            let mut sieve = Sieve::new(Words::new(start), bits);
             let table = SmallPrimes::for_size(bits);
+            let mut sieve = Sieve::with(table, Words::new(start), bits);
             let remainders: Vec<(u64, u64)> = table
                 .divisors
                 .iter()

@@ -188,9 +188,9 @@ fn square_low_block<S: Sums, const C: usize>(
 fn last<S: Sums, const C: usize>(s: &S, a: &[S::Limb], b: &[S::Limb]) -> [S::Sum; C] {
     let (a, b) = (&a[a.len() + 1 - C..], &b[b.len() + 1 - C..]);
     let mut sums = [s.start(); C];
-    for c in 0..C - 1 {
+    for (c, sum) in sums.iter_mut().enumerate().take(C - 1) {
         for i in c..C - 1 {
-            S::add(&mut sums[c], a[i], b[C - 2 + c - i]);
+            S::add(sum, a[i], b[C - 2 + c - i]);
         }
     }
     sums
@@ -201,10 +201,10 @@ fn last<S: Sums, const C: usize>(s: &S, a: &[S::Limb], b: &[S::Limb]) -> [S::Sum
 fn square_last<S: Sums, const C: usize>(s: &S, x: &[S::Limb], twice: &[S::Limb]) -> [S::Sum; C] {
     let (x, twice) = (&x[x.len() + 1 - C..], &twice[x.len() + 1 - C..]);
     let mut sums = [s.start(); C];
-    for c in 0..C - 1 {
+    for (c, sum) in sums.iter_mut().enumerate().take(C - 1) {
         for i in c..(C - 1 + c).div_ceil(2) {
             let j = C - 2 + c - i;
-            S::add(&mut sums[c], if i == j { x[i] } else { twice[i] }, x[j]);
+            S::add(sum, if i == j { x[i] } else { twice[i] }, x[j]);
         }
     }
     sums

@@ -202,6 +202,7 @@ impl<L: Lanes> Montgomery for Fma<L> {
         self.multiply(x, &Residue(one));
     }
 
+    #[inline(never)]
     fn subtract(&self, x: &mut Residue<L>, y: &Residue<L>) {
         let radix = &self.radix;
         let mut carry = radix.zero;
@@ -214,6 +215,7 @@ impl<L: Lanes> Montgomery for Fma<L> {
         }
     }
 
+    #[inline(never)]
     fn select(&self, out: &mut Residue<L>, table: &[Residue<L>], index: &[usize]) {
         out.0.fill(self.radix.zero);
         let (pairs, single) = table.as_chunks::<2>();

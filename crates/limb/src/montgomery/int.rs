@@ -265,6 +265,7 @@ impl<L: Lanes> Montgomery for Int<L> {
         self.multiply(x, &Residue(one));
     }
 
+    #[inline(never)]
     fn subtract(&self, x: &mut Residue<L>, y: &Residue<L>) {
         // x - y + 3N, so that it is not negative. Each limb's sum is a signed 32-bit number.
         let mask = L::splat_i(MASK);
@@ -282,6 +283,7 @@ impl<L: Lanes> Montgomery for Int<L> {
         }
     }
 
+    #[inline(never)]
     fn select(&self, out: &mut Residue<L>, table: &[Residue<L>], index: &[usize]) {
         out.0.fill(L::splat_i(0));
         for (t, entry) in table.iter().enumerate() {
