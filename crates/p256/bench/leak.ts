@@ -53,6 +53,8 @@ for (const lanes of ['fma', 'simd']) {
     const [a, b] = times.map((x) => moments(x.filter((time) => time <= limit)));
     if (!a || !b) throw new Error('both classes have batches');
     const t = (a.mean - b.mean) / Math.sqrt(a.variance / a.count + b.variance / b.count);
-    console.log(`${lanes}, ${name}: t = ${t.toFixed(2)}, ${(a.mean / 1000).toFixed(2)} against ${(b.mean / 1000).toFixed(2)} us a batch of ${rows}, ${a.count + b.count} batches`);
+    console.log(
+      `${lanes}, ${name}: t = ${t.toFixed(2)}, ${(a.mean / 1000).toFixed(2)} against ${(b.mean / 1000).toFixed(2)} us a batch of ${rows}, ${a.count + b.count} batches`,
+    );
   }
 }
