@@ -70,6 +70,14 @@ pub trait Lanes: Copy + 'static {
     fn shr_s<const N: u32>(a: Self::I) -> Self::I;
     /// Product of the low 32 bits of each lane, unsigned, 64 bits wide.
     fn mul_u32(a: Self::I, b: Self::I) -> Self::I;
+
+    /// Products of the two low 32-bit words (lane 0) of `a` and `b`, unsigned, 64 bits wide: the
+    /// operands hold four words of 32 bits, lane 0's low word first.
+    fn mul_words_low(a: Self::I, b: Self::I) -> Self::I;
+    /// Products of the two high 32-bit words (lane 1), as [`Lanes::mul_words_low`].
+    fn mul_words_high(a: Self::I, b: Self::I) -> Self::I;
+    /// The low words of the four lanes of `low` and `high`, as four words.
+    fn pack_words(low: Self::I, high: Self::I) -> Self::I;
 }
 
 /// The same 128 bits as sixteen bytes or as four 32-bit words, lowest address first.

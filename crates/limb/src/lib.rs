@@ -7,3 +7,5 @@
 #[allow(unsafe_code)]
 pub mod arch;
 pub mod lanes;
+pub mod montgomery;
+pub mod residues;

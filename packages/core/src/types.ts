@@ -7,11 +7,12 @@ export type KeyType = `rsa:${number}` | 'ec:p256' | 'ec:p384' | 'ec:p521' | 'ed2
 export interface KeyFacts {
   /** `rsa`, `ec`, `ed25519`, or the dotted OID of an algorithm the core does not know. */
   readonly algorithm: string;
-  /** Size of the modulus or of the curve's order. 0 when the algorithm is not known. */
+  /** Size of the modulus or of the curve's order, 256 for Ed25519. 0 when the algorithm or the curve is not known. */
   readonly bits: number;
-  /** `p256`, `p384`, `p521`, or the dotted OID of another curve; absent unless `algorithm` is `ec`. */
+  /** `p256`, `p384`, `p521`, the dotted OID of another curve, or `explicit`; absent unless `algorithm` is `ec`. */
   readonly curve?: string;
-  /** SHA-256 of the DER SubjectPublicKeyInfo, lower-case hex: equal for a key and its certificate. */
+  /** SHA-256 of the DER SubjectPublicKeyInfo, lower-case hex: equal for a key and its certificate.
+   *  Empty for a private key of an algorithm or curve that is not known, whose public half cannot be computed. */
   readonly spkiSha256: string;
 }
 
@@ -41,12 +42,16 @@ export interface Certificate {
   readonly subjectAltNames?: { readonly dns: readonly string[]; readonly ip: readonly string[] };
   /** `sha256WithRSAEncryption`, `ecdsa-with-SHA384`, `ed25519`, ... or a dotted OID. */
   readonly signatureAlgorithm: string;
+  /** Why Go's crypto/x509, and so K3s, refuses to read a certificate that can still be described here: its key lies
+   *  on a curve that Go does not know. Absent when Go reads it. */
+  readonly refusal?: string;
 }
 
 /** The encodings of a private key that the core reads and writes. */
 export type PrivateKeyForm = 'pkcs1' | 'sec1' | 'pkcs8';
 
-/** One block of a PEM file, in file order. `start` and `end` are byte offsets: BEGIN line to END line's end. */
+/** One block of a PEM file, in file order. `start` and `end` are byte offsets: from the BEGIN line to the END line's
+ *  last dash, without its line end. */
 export type PemBlock = {
   readonly label: string;
   /** 1-based line of the BEGIN line. */
@@ -81,6 +86,25 @@ export interface CertificateSpec {
   readonly subjectAltNames?: { readonly dns: readonly string[]; readonly ip: readonly string[] };
   /** Leaves of K3s carry none. Default true. */
   readonly subjectKeyId?: boolean;
+  /** The self-signed CAs that K3s makes itself carry none. Default true. */
+  readonly authorityKeyId?: boolean;
+}
+
+/** What a certification request asks for; its own key signed it. Source: RFC 2986, RFC 2985 5.4.2. */
+export interface CertificateRequest {
+  readonly key: KeyFacts;
+  /** For people, as `Certificate.subject`. */
+  readonly subject: string;
+  readonly commonNames: readonly string[];
+  readonly organizations: readonly string[];
+  readonly dns: readonly string[];
+  readonly ip: readonly string[];
+  readonly keyUsage: readonly string[];
+  readonly extendedKeyUsage: readonly string[];
+  /** Whether it asks to be a CA. */
+  readonly ca: boolean;
+  /** What else it asks for, in words: other attributes, kinds of names and extensions. */
+  readonly other: readonly string[];
 }
 
 /** Why a chain was not found, in the words of the caller's choice; the code is stable. */
@@ -90,6 +114,7 @@ export type ChainFailure =
   | 'not-a-ca'
   | 'path-length'
   | 'incompatible-usage'
+  | 'name-constraints'
   | 'bad-signature'
   | 'unknown-authority'
   | 'unsupported';
@@ -118,8 +143,19 @@ export interface PrivateKey {
   wipe(): void;
 }
 
-/** What a key generation reports while it searches; `done` of `total` keys are finished. */
-export type KeyProgress = (state: { readonly done: number; readonly total: number; readonly type: KeyType }) => void;
+/** Which arithmetic searches primes: `auto` proves at load what this CPU has. Results do not depend on it. */
+export type Lanes = 'auto' | 'fma' | 'simd' | 'scalar';
+
+/** What a key generation reports while it searches: `done` of `total` keys are finished, `tests` candidates for
+ *  primes were tested. */
+export type KeyProgress = (state: { readonly done: number; readonly total: number; readonly tests: number }) => void;
+
+export interface GenerateOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: KeyProgress;
+  /** Worker threads for RSA keys. Default: one a processor. */
+  readonly workers?: number;
+}
 
 /** Closed set of failures of the core. */
 export type CoreErrorCode =
@@ -143,13 +179,14 @@ export interface Core {
   /** Opens the private key in PEM bytes that hold exactly one key block. Throws CoreError. */
   openKey(pem: Uint8Array, passphrase?: Uint8Array): PrivateKey;
   /** Makes keys, in the order of `types`, RSA ones in worker threads. Rejects with `aborted` on `signal`. */
-  generateKeys(
-    types: readonly KeyType[],
-    options?: { signal?: AbortSignal; onProgress?: KeyProgress },
-  ): Promise<PrivateKey[]>;
+  generateKeys(types: readonly KeyType[], options?: GenerateOptions): Promise<PrivateKey[]>;
   /** Signs a certificate. `issuer` is absent for a self-signed one (then `issuerKey` is `subjectKey`).
    *  The result was parsed again and its signature verified with the issuer's public key. Throws CoreError. */
   issue(spec: CertificateSpec, subjectKey: PrivateKey, issuerKey: PrivateKey, issuer?: Certificate): Certificate;
+  /** Reads a DER certification request. Throws CoreError, `malformed` also when its own key did not sign it. */
+  inspectRequest(der: Uint8Array): CertificateRequest;
+  /** Signs a certificate for the key of a request, which is verified again. Otherwise as `issue`. */
+  issueForRequest(spec: CertificateSpec, request: Uint8Array, issuerKey: PrivateKey, issuer: Certificate): Certificate;
   /** PEM of a certificate: 64 columns, LF, final newline. */
   toPem(certificate: Certificate): string;
   /** Ends the workers. */

@@ -14,6 +14,13 @@ fn map_i(a: [i64; 2], b: [i64; 2], f: impl Fn(i64, i64) -> i64) -> [i64; 2] {
     [f(a[0], b[0]), f(a[1], b[1])]
 }
 
+fn mul_words(a: i64, b: i64) -> [i64; 2] {
+    let (a, b) = (a.cast_unsigned(), b.cast_unsigned());
+    let low = (a & 0xffff_ffff) * (b & 0xffff_ffff);
+    let high = (a >> 32) * (b >> 32);
+    [low.cast_signed(), high.cast_signed()]
+}
+
 impl Lanes for Portable {
     type F = [f64; 2];
     type I = [i64; 2];
@@ -86,6 +93,15 @@ impl Lanes for Portable {
             let low = |v: i64| v.cast_unsigned() & 0xffff_ffff;
             (low(x) * low(y)).cast_signed()
         })
+    }
+    fn mul_words_low(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        mul_words(a[0], b[0])
+    }
+    fn mul_words_high(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
+        mul_words(a[1], b[1])
+    }
+    fn pack_words(low: [i64; 2], high: [i64; 2]) -> [i64; 2] {
+        [low, high].map(|x| x[0] & 0xffff_ffff | x[1] << 32)
     }
 }
 

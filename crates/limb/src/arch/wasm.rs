@@ -3,9 +3,10 @@
 use core::arch::wasm32::{
     f64x2, f64x2_add, f64x2_extract_lane, f64x2_mul, f64x2_relaxed_madd, f64x2_relaxed_nmadd,
     f64x2_splat, f64x2_sub, i8x16_relaxed_swizzle, i8x16_shuffle, i16x8_shuffle, i32x4_add,
-    i32x4_shl, i32x4_shuffle, i64x2, i64x2_add, i64x2_extmul_low_u32x4, i64x2_extract_lane,
-    i64x2_shl, i64x2_shr, i64x2_shuffle, i64x2_splat, i64x2_sub, u8x16_add_sat, u8x16_splat,
-    u32x4_shr, u32x4_splat, u64x2_shr, v128, v128_and, v128_load, v128_or, v128_store, v128_xor,
+    i32x4_shl, i32x4_shuffle, i64x2, i64x2_add, i64x2_extmul_high_u32x4, i64x2_extmul_low_u32x4,
+    i64x2_extract_lane, i64x2_shl, i64x2_shr, i64x2_shuffle, i64x2_splat, i64x2_sub, u8x16_add_sat,
+    u8x16_splat, u32x4_shr, u32x4_splat, u64x2_shr, v128, v128_and, v128_load, v128_or, v128_store,
+    v128_xor,
 };
 
 use crate::lanes::{Lanes, Packed};
@@ -107,6 +108,18 @@ impl Lanes for Wasm {
         let a = i32x4_shuffle::<0, 2, 4, 6>(a, a);
         let b = i32x4_shuffle::<0, 2, 4, 6>(b, b);
         i64x2_extmul_low_u32x4(a, b)
+    }
+    #[inline(always)]
+    fn mul_words_low(a: v128, b: v128) -> v128 {
+        i64x2_extmul_low_u32x4(a, b)
+    }
+    #[inline(always)]
+    fn mul_words_high(a: v128, b: v128) -> v128 {
+        i64x2_extmul_high_u32x4(a, b)
+    }
+    #[inline(always)]
+    fn pack_words(low: v128, high: v128) -> v128 {
+        i32x4_shuffle::<0, 2, 4, 6>(low, high)
     }
 }
 

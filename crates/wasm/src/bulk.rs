@@ -1,0 +1,129 @@
+//! Leaves in batches: one `LeafIssuer` a worker.
+
+use crate::scrub::scrubbed;
+use crate::{Thrown, thrown};
+use js_sys::Uint8Array;
+use pki::{Certificate, Check, KeyType, LaneChoice, LeafProfile, TableSize};
+use rand_core::{TryCryptoRng, TryRng};
+use std::convert::Infallible;
+use wasm_bindgen::prelude::*;
+use zeroize::Zeroizing;
+
+/// Profiles, the engine's table, and the memory of a batch; `free` wipes the CAs' keys.
+#[wasm_bindgen]
+pub struct LeafIssuer(pki::LeafIssuer);
+
+#[wasm_bindgen]
+impl LeafIssuer {
+    /// `lanes` is `auto`, `fma`, `simd` or `scalar`; `many` asks for the table that pays from some thousand rows on.
+    #[wasm_bindgen(constructor)]
+    pub fn new(lanes: &str, many: bool, check_all: bool) -> Thrown<Self> {
+        let lanes = match lanes {
+            "auto" => LaneChoice::Auto,
+            "fma" => LaneChoice::Fma,
+            "simd" => LaneChoice::Simd,
+            "scalar" => LaneChoice::Scalar,
+            _ => {
+                return Err(JsError::new(
+                    "unsupported: lanes that are not auto, fma, simd or scalar",
+                ));
+            }
+        };
+        let table = if many {
+            TableSize::Large
+        } else {
+            TableSize::Small
+        };
+        let check = if check_all { Check::All } else { Check::Sample };
+        Ok(Self(pki::LeafIssuer::new(lanes, table, check)))
+    }
+
+    /// Adds a profile and returns its index. `ca` is DER, `ca_key` PEM.
+    #[wasm_bindgen(js_name = addProfile)]
+    pub fn add_profile(
+        &mut self,
+        ca: &[u8],
+        ca_key: Vec<u8>,
+        key_usage: Vec<String>,
+        extended_key_usage: Vec<String>,
+        key_type: &str,
+    ) -> Thrown<usize> {
+        let ca_key = Zeroizing::new(ca_key);
+        let profile = LeafProfile {
+            ca: Certificate::from_der(ca).map_err(thrown)?,
+            ca_key: scrubbed(|| pki::open_key(&ca_key, None)).map_err(thrown)?,
+            key_usage,
+            extended_key_usage,
+            key_type: KeyType::parse(key_type).map_err(thrown)?,
+        };
+        scrubbed(|| self.0.add_profile(profile)).map_err(thrown)
+    }
+
+    /// Issues a batch into `memory`, or into new memory where that is too small, and returns the part that it filled. Layouts:
+    /// the module `leaf` of the crate `pki`.
+    pub fn issue(
+        &mut self,
+        profile: usize,
+        rows: &[u8],
+        memory: Option<Uint8Array>,
+    ) -> Thrown<Uint8Array> {
+        let batch = scrubbed(|| self.0.issue(profile, rows, &mut HostRng)).map_err(thrown)?;
+        let batch = batch.as_bytes();
+        // Both lengths are a JavaScript array's: far below 2^32.
+        let length = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        // A batch of as many rows differs by the few octets that its signatures and names take more.
+        let memory = memory
+            .filter(|memory| memory.length() >= length)
+            .unwrap_or_else(|| Uint8Array::new_with_length(length + (length >> 4)));
+        let filled = memory.subarray(0, length);
+        filled.copy_from(batch);
+        Ok(filled)
+    }
+
+    /// The lanes in use, as the constructor names them.
+    pub fn lanes(&self) -> String {
+        let name = match self.0.lanes() {
+            LaneChoice::Auto => "auto",
+            LaneChoice::Fma => "fma",
+            LaneChoice::Simd => "simd",
+            LaneChoice::Scalar => "scalar",
+        };
+        name.to_owned()
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn fill_random(octets: &mut [u8]);
+}
+
+/// The host's randomness in as few calls as it allows; `SystemRng` takes it 256 octets at a time, which was 5 % of
+/// a batch. A host that gives none throws.
+struct HostRng;
+
+/// Source: Web Cryptography API, 10.1.1.
+const MOST: usize = 65_536;
+
+impl TryRng for HostRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut octets = [0; 4];
+        fill_random(&mut octets);
+        Ok(u32::from_le_bytes(octets))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut octets = [0; 8];
+        fill_random(&mut octets);
+        Ok(u64::from_le_bytes(octets))
+    }
+
+    fn try_fill_bytes(&mut self, octets: &mut [u8]) -> Result<(), Infallible> {
+        octets.chunks_mut(MOST).for_each(fill_random);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for HostRng {}

@@ -1,0 +1,97 @@
+import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { customCaDefaults } from '@k3s-pki/plan';
+import { Command, Option } from 'clipanion';
+import { isEnum } from 'typanion';
+import type { Context } from '../context.ts';
+import { isDays, isKeyType, isPathLength } from '../options.ts';
+import { generateCustomCaCerts } from '../verbs/generate-custom-ca-certs.ts';
+
+/** `k3s-pki generate-custom-ca-certs`, and the program of that name. Source: K3s `contrib/util/generate-custom-ca-certs.sh`. */
+export class GenerateCustomCaCerts extends Command<Context> {
+  static override paths = [['generate-custom-ca-certs']];
+
+  static override usage = Command.Usage({
+    description: 'make a complete set of custom CAs for a cluster',
+    details: `
+      Makes the root, the intermediate, the five CAs that K3s needs and the service account key in DIR/server/tls, as
+      K3s's script generate-custom-ca-certs.sh does. Run it before K3s starts for the first time, or in a staging
+      folder whose files "k3s certificate rotate-ca" loads into a running cluster.
+
+      Your own CAs are used when they are there: root-ca.pem and root-ca.key; or root-ca.pem, intermediate-ca.pem and
+      intermediate-ca.key; and service.key, whose keys are kept. They are looked for in DIR/server/tls and in DIR.
+      Keys may be RSA, P-256, P-384, P-521 or Ed25519, in PKCS#1, SEC1 or PKCS#8, encrypted PKCS#8 too.
+
+      Everything is checked before anything is written, all files are put in place together or not at all, and a data
+      dir that a server already uses is refused.
+    `,
+    examples: [
+      ['New CAs in the default data dir, before the first start of K3s', '$0 generate-custom-ca-certs'],
+      ['A staging folder, to look at or to load with rotate-ca', '$0 generate-custom-ca-certs --data-dir ./staging'],
+      ['What would be made, nothing written', '$0 generate-custom-ca-certs --data-dir ./staging --dry-run'],
+      [
+        'P-384 root and intermediate, ten years, a report for a pipeline',
+        '$0 generate-custom-ca-certs --data-dir ./staging --root-key ec:p384 --intermediate-key ec:p384 --days 3650 --output json',
+      ],
+    ],
+  });
+
+  dataDir = Option.String('--data-dir', {
+    env: 'DATA_DIR',
+    description: 'where server/tls is; default /var/lib/rancher/NAME (also from DATA_DIR)',
+  });
+  product = Option.String('--product', 'k3s', {
+    env: 'PRODUCT',
+    validator: isEnum(products),
+    description: 'k3s or rke2: default data dir and first word of the subjects (also from PRODUCT)',
+  });
+  rootKey = Option.String('--root-key', customCaDefaults.rootKey, {
+    validator: isKeyType,
+    description: `key of a new root: rsa:2048 to rsa:8192, ec:p256, ec:p384, ec:p521, ed25519; default ${customCaDefaults.rootKey}`,
+  });
+  intermediateKey = Option.String('--intermediate-key', customCaDefaults.intermediateKey, {
+    validator: isKeyType,
+    description: `key of a new intermediate; default ${customCaDefaults.intermediateKey}`,
+  });
+  caKey = Option.String('--ca-key', customCaDefaults.caKey, {
+    validator: isKeyType,
+    description: `key of each of the five CAs; default ${customCaDefaults.caKey}`,
+  });
+  rootDays = Option.String('--root-days', String(customCaDefaults.rootDays), {
+    validator: isDays,
+    description: `lifetime of a new root; default ${customCaDefaults.rootDays}`,
+  });
+  intermediateDays = Option.String('--intermediate-days', String(customCaDefaults.intermediateDays), {
+    validator: isDays,
+    description: `lifetime of a new intermediate; default ${customCaDefaults.intermediateDays}`,
+  });
+  days = Option.String('--days', String(customCaDefaults.days), {
+    validator: isDays,
+    description: `lifetime of the five CAs; default ${customCaDefaults.days}`,
+  });
+  pathLength = Option.String('--path-length', {
+    validator: isPathLength,
+    description:
+      'path length constraint of the five CAs, one more for a new intermediate, two more for a new root; default none',
+  });
+  passphraseFile = Option.String('--passphrase-file', {
+    description: 'holds the passphrase of an encrypted CA key (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
+  });
+  output = Option.String('--output', 'text', {
+    validator: isEnum(['text', 'json'] as const),
+    description: 'text, or one JSON object',
+  });
+  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  force = Option.Boolean('--force', false, { description: 'overwrite even a data dir that a server uses' });
+
+  async execute(): Promise<number> {
+    const { product, rootKey, intermediateKey, caKey, rootDays, intermediateDays, days, pathLength } = this;
+    const { dataDir = defaultDataDir(product), passphraseFile, output, dryRun, force } = this;
+    const keys = { rootKey, intermediateKey, caKey };
+    const lifetimes = { rootDays, intermediateDays, days };
+    const constraint = pathLength === undefined ? {} : { pathLength };
+    return generateCustomCaCerts(
+      { product, dataDir, ...keys, ...lifetimes, ...constraint, passphraseFile, output, dryRun, force },
+      this.context,
+    );
+  }
+}

@@ -1,0 +1,25 @@
+import type { KeyType } from '@k3s-pki/core';
+import { cascade, isInInclusiveRange, isInteger, isNumber, makeValidator } from 'typanion';
+
+/** `rsa:2048` to `rsa:8192` in steps of 64 bits, `ec:p256`, `ec:p384`, `ec:p521`, `ed25519`. */
+export const isKeyType = makeValidator<unknown, KeyType>({
+  test: (value, state): value is KeyType => {
+    const text = typeof value === 'string' ? value : '';
+    const bits = Number(/^rsa:(\d{4})$/.exec(text)?.[1]);
+    if (/^(ec:p(256|384|521)|ed25519)$/.test(text) || (bits >= 2048 && bits <= 8192 && bits % 64 === 0)) return true;
+    state?.errors?.push(
+      `${state.p ?? '.'}: Expected rsa:2048 to rsa:8192 (in steps of 64), ec:p256, ec:p384, ec:p521 or ed25519 (got ${JSON.stringify(value)})`,
+    );
+    return false;
+  },
+});
+
+/** A lifetime. The bound keeps notAfter within four-digit years. */
+export const isDays = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 36_500));
+
+export const isPathLength = cascade(isNumber(), isInteger(), isInInclusiveRange(0, 10));
+
+/** A number of nodes, keys or parts. The bound keeps ordinals within 32 bits. */
+export const isCount = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 1_000_000_000));
+
+export const isWorkers = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 256));

@@ -1,0 +1,34 @@
+import { type LeafProfile, leafKeyUsage, leafProfiles, nodePlace } from '@k3s-pki/k3s';
+import type { Context } from '../context.ts';
+import { exitCode } from '../failure.ts';
+import { writeJson } from '../render/json.ts';
+import { painter } from '../terminal.ts';
+
+/** Prints the leaf table. */
+export function listProfiles(output: 'text' | 'json', { stdout }: Context): number {
+  if (output === 'json') {
+    writeJson(stdout, { command: 'certificate profiles', keyUsage: leafKeyUsage, profiles: leafProfiles });
+    return exitCode.done;
+  }
+  const head = ['PROFILE', 'CA', 'USAGE', 'SUBJECT', 'FILE'];
+  const rows = leafProfiles.map((profile) => [
+    profile.name,
+    profile.ca,
+    profile.extendedKeyUsage.map((usage) => usage.replace('Auth', '')).join('+'),
+    subject(profile),
+    `${profile.path}.crt`,
+  ]);
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => (row[column] ?? '').length)));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  stdout.write([painter(stdout)('dim', line(head)), ...rows.map(line), ''].join('\n'));
+  return exitCode.done;
+}
+
+function subject({ commonName, organizations }: LeafProfile): string {
+  if (commonName === undefined) return 'of the row';
+  return [...organizations.map((name) => `O=${name}`), `CN=${commonName.replace(nodePlace, 'NODE')}`].join(',');
+}

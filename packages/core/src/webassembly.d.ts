@@ -1,0 +1,14 @@
+/** The part of the WebAssembly namespace that the core uses: neither `esnext` nor Node's types declare it. */
+declare namespace WebAssembly {
+  interface Module {
+    readonly [Symbol.toStringTag]: string;
+  }
+  interface Memory {
+    readonly buffer: ArrayBuffer;
+  }
+  interface Table {
+    readonly length: number;
+  }
+  class RuntimeError extends Error {}
+  function compile(octets: Uint8Array): Promise<Module>;
+}

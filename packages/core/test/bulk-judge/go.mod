@@ -1,0 +1,3 @@
+module bulk-judge
+
+go 1.24

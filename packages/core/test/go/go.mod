@@ -1,0 +1,3 @@
+module k3s-pki/judge
+
+go 1.24

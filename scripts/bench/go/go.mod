@@ -1,0 +1,3 @@
+module k3s-pki/bench
+
+go 1.26.0

@@ -1,0 +1,57 @@
+// Judges results by node:crypto, which is OpenSSL and none of ours. Everything here throws on a wrong result.
+import * as assert from 'node:assert/strict';
+import { createPrivateKey, createPublicKey, sign, verify, X509Certificate } from 'node:crypto';
+
+const message = Buffer.from('bench');
+
+/** A private key in PEM: it imports, has this type and size, and what it signs verifies. */
+export function privateKey(pem, { type, bits, curve }) {
+  const key = createPrivateKey(pem);
+  assert.equal(key.asymmetricKeyType, type);
+  if (bits !== undefined) assert.equal(key.asymmetricKeyDetails.modulusLength, bits);
+  if (type === 'rsa') assert.equal(key.asymmetricKeyDetails.publicExponent, 65537n);
+  if (curve !== undefined) assert.equal(key.asymmetricKeyDetails.namedCurve, curve);
+  assert.ok(verify('sha256', message, createPublicKey(key), sign('sha256', message, key)), 'a key does not sign');
+  return key;
+}
+
+/** A client-kubelet certificate as K3s makes it, its CA's bundle behind it, and its key. */
+export function kubelet({ node, certificate, key, bundle }) {
+  const [leafPem, ...chain] = blocks(certificate);
+  const leaf = new X509Certificate(leafPem);
+  const ca = new X509Certificate(blocks(bundle)[0]);
+  assert.deepEqual(chain, blocks(bundle), `${node}: the CA's bundle does not follow`);
+  assert.equal(leaf.subject, `O=system:nodes\nCN=system:node:${node}`);
+  assert.ok(leaf.checkIssued(ca), `${node}: not issued by the client CA`);
+  assert.ok(leaf.verify(ca.publicKey), `${node}: the signature is wrong`);
+  assert.deepEqual(leaf.keyUsage, ['1.3.6.1.5.5.7.3.2'], `${node}: extended key usage`);
+  assert.equal(leaf.ca, false);
+  const [from, to] = [leaf.validFromDate, leaf.validToDate].map(Number);
+  assert.equal((to - from) / 86_400_000, 365, `${node}: lifetime`);
+  assert.ok(from <= Date.now() && Date.now() < to, `${node}: not valid now`);
+  assert.ok(leaf.checkPrivateKey(privateKey(key, { type: 'ec', curve: 'prime256v1' })), `${node}: another key`);
+}
+
+/** What `generate-custom-ca-certs` leaves: five CAs whose chains verify up to the root, with their keys. */
+export function customCas(read) {
+  const root = new X509Certificate(read('root-ca.crt'));
+  assert.ok(root.ca && root.verify(root.publicKey), 'root-ca.crt is not a self-signed CA');
+  for (const name of ['client-ca', 'server-ca', 'request-header-ca', 'etcd/peer-ca', 'etcd/server-ca']) {
+    const chain = blocks(read(`${name}.crt`)).map((pem) => new X509Certificate(pem));
+    assert.equal(chain.length, 3, `${name}.crt: length of the chain`);
+    assert.equal(chain[2].fingerprint256, root.fingerprint256, `${name}.crt: another root`);
+    for (const [index, certificate] of chain.entries()) {
+      const issuer = chain[index + 1] ?? certificate;
+      assert.ok(certificate.ca && certificate.checkIssued(issuer), `${name}.crt: certificate ${index}`);
+      assert.ok(certificate.verify(issuer.publicKey), `${name}.crt: signature ${index}`);
+    }
+    assert.ok(chain[0].checkPrivateKey(privateKey(read(`${name}.key`), { type: 'ec' })), `${name}.key`);
+  }
+  for (const [name, bits] of Object.entries({ 'root-ca': 4096, 'intermediate-ca': 4096, service: 2048 }))
+    privateKey(read(`${name}.key`), { type: 'rsa', bits });
+}
+
+/** The blocks of a PEM text, each with its final newline. */
+export function blocks(pem) {
+  return (String(pem).match(/-----BEGIN ([^-]+)-----[\s\S]*?-----END \1-----/g) ?? []).map((block) => `${block}\n`);
+}

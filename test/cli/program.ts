@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+const bin = resolve(import.meta.dirname, '../../packages/cli/bin');
+
+export interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly name?: 'k3s-pki' | 'generate-custom-ca-certs';
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+}
+
+/** Runs the real program to its end. The environment is this process's without what would steer the program. */
+export function k3sPki(args: readonly string[], options: RunOptions = {}): Run {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program(options), ...args], {
+    cwd: options.cwd ?? tmpdir(),
+    env: environment(options.env),
+    encoding: 'utf8',
+    input: options.input ?? '',
+  });
+  return { code: status, stdout, stderr };
+}
+
+/** Starts the real program and leaves it running. */
+export function startK3sPki(args: readonly string[], options: RunOptions = {}): ChildProcess {
+  return spawn(process.execPath, [program(options), ...args], {
+    cwd: options.cwd ?? tmpdir(),
+    env: environment(options.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+export function program({ name = 'k3s-pki' }: RunOptions = {}): string {
+  return join(bin, `${name}.js`);
+}
+
+export function environment(added: RunOptions['env'] = {}): NodeJS.ProcessEnv {
+  const { DATA_DIR, PRODUCT, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...rest } = process.env;
+  return { ...rest, NO_COLOR: '1', ...added };
+}
+
+/** A folder that is gone when the process ends. */
+export function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'k3s-pki-test-'));
+  if (folders.length === 0) process.on('exit', removeFolders);
+  folders.push(path);
+  return path;
+}
+
+const folders: string[] = [];
+
+function removeFolders(): void {
+  for (const each of folders) rmSync(each, { recursive: true, force: true });
+}
+
+/** Puts files below a folder; a path's directories are made. Keys get mode 0600. */
+export function put(root: string, files: Readonly<Record<string, string | Uint8Array>>): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content, { mode: path.endsWith('.key') ? 0o600 : 0o644 });
+  }
+}
+
+/** Everything below a folder, by path: `0600 <sha256>`, `0750 /`, `-> target`. Two equal trees were not touched. */
+export function tree(root: string, under = ''): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of readdirSync(join(root, under)).sort()) {
+    const path = under === '' ? name : `${under}/${name}`;
+    const stat = lstatSync(join(root, path));
+    const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0');
+    if (stat.isDirectory()) Object.assign(found, { [path]: `${mode} /` }, tree(root, path));
+    else if (stat.isSymbolicLink()) found[path] = `-> ${readlinkSync(join(root, path))}`;
+    else if (stat.isFile())
+      found[path] = `${mode} ${createHash('sha256')
+        .update(readFileSync(join(root, path)))
+        .digest('hex')}`;
+    else found[path] = mode;
+  }
+  return found;
+}
+
+/** The blocks of a PEM text. */
+export function blocks(pem: string): string[] {
+  return pem.match(/-----BEGIN ([^-]+)-----[\s\S]*?-----END \1-----\n?/g) ?? [];
+}
+
+/** The part of a test run's environment that only fast keys need. */
+export const fastKeys = ['--root-key', 'ec:p256', '--intermediate-key', 'ec:p256'] as const;
