@@ -75,6 +75,9 @@ impl Lanes for Noting {
         17 or(a: I, b: I) -> I;
         18 xor(a: I, b: I) -> I;
         19 mul_u32(a: I, b: I) -> I;
+        35 mul_words_low(a: I, b: I) -> I;
+        36 mul_words_high(a: I, b: I) -> I;
+        37 pack_words(low: I, high: I) -> I;
     }
     fn shl<const B: u32>(a: I) -> I {
         note(100 + u64::from(B));
