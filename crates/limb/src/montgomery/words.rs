@@ -36,7 +36,7 @@ pub(crate) fn inverse_2_64(x: u64) -> u64 {
 
 /// Sum of signed limbs of `width` bits each, in `0..modulus`.
 ///
-/// Pre: the sum lies strictly between -modulus and (1 + excess) * modulus, and its magnitude is
+/// Pre: the sum lies strictly between -2 * modulus and (1 + excess) * modulus, and its magnitude is
 /// below 2^63 times the modulus's highest word; each limb's magnitude is below 2^62. Post: as many words as `modulus`. No branch depends on a limb.
 pub(crate) fn collect(
     limbs: impl Iterator<Item = i64>,
@@ -61,9 +61,12 @@ pub(crate) fn collect(
         carry >>= width;
         at += width;
     }
-    // A negative sum gets the modulus; then it is taken away, and put back where that borrowed.
-    let negative = sign_mask(&words);
-    add_masked(&mut words, modulus, negative);
+    // A negative sum gets the modulus, twice if need be; then it is taken away, and put back where
+    // that borrowed.
+    for _ in 0..2 {
+        let negative = sign_mask(&words);
+        add_masked(&mut words, modulus, negative);
+    }
     for _ in 0..excess {
         add_negated_masked(&mut words, modulus, u64::MAX);
         let borrowed = sign_mask(&words);
