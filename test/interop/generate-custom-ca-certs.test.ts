@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { reachableByAll } from '@k3s-pki/testkit';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { environment, fastKeys, folder, k3sPki, program, put, tree } from '../cli/program.ts';
@@ -105,7 +106,7 @@ DATA_DIR="$BASE/opt/k3s" generate-custom-ca-certs
       mkdirSync(join(dir, 'server/tls/etcd'));
       chmodSync(join(dir, 'server/tls'), 0o755);
       const before = tree(dir);
-      const run = spawnSync(process.execPath, [program(), command, '--data-dir', dir], {
+      const run = spawnSync(reachableByAll(process.execPath), [reachableByAll(program()), command, '--data-dir', dir], {
         encoding: 'utf8',
         env: environment(),
         uid: 65534,

@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { reachableByAll } from '@k3s-pki/testkit';
 
 export interface Entry {
   readonly path: string;
@@ -55,7 +56,8 @@ process.on('exit', () => fs.rmSync(compileCache, { recursive: true, force: true 
 const child = fileURLToPath(new URL('./child.ts', import.meta.url));
 
 export function start(run: Run, user?: { uid: number; gid: number }) {
-  const process_ = spawn(process.execPath, [child], {
+  const [node, program] = [process.execPath, child].map((path) => (user === undefined ? path : reachableByAll(path)));
+  const process_ = spawn(node ?? '', [program ?? ''], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
     ...user,
