@@ -87,8 +87,11 @@ test('Ctrl-C: whole keys, exit 130', async () => {
     stderr += chunk;
   });
   const ended = once(run, 'close');
-  while (Object.keys(tree(cwd)).length < 10 && run.exitCode === null) await sleep(10);
-  run.kill('SIGINT');
+  try {
+    while (Object.keys(tree(cwd)).length < 10 && run.exitCode === null) await sleep(10);
+  } finally {
+    run.kill('SIGINT');
+  }
   const [code] = await ended;
   assert.is(code, 130);
   assert.match(stderr, /^k3s-pki: error: interrupted: [\d,]+ of 1,000,000 keys were made\n$/);

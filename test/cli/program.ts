@@ -79,22 +79,35 @@ export function put(root: string, files: Readonly<Record<string, string | Uint8A
   }
 }
 
-/** Everything below a folder, by path: `0600 <sha256>`, `0750 /`, `-> target`. Two equal trees were not touched. */
+/** Everything below a folder, by path: `0600 <sha256>`, `0750 /`, `-> target`. Two equal trees were not touched.
+ *  What vanishes while it looks is left out: a program may be at work. */
 export function tree(root: string, under = ''): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const name of readdirSync(join(root, under)).sort()) {
+  for (const name of present(() => readdirSync(join(root, under)))?.sort() ?? []) {
     const path = under === '' ? name : `${under}/${name}`;
-    const stat = lstatSync(join(root, path));
-    const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0');
-    if (stat.isDirectory()) Object.assign(found, { [path]: `${mode} /` }, tree(root, path));
-    else if (stat.isSymbolicLink()) found[path] = `-> ${readlinkSync(join(root, path))}`;
-    else if (stat.isFile())
-      found[path] = `${mode} ${createHash('sha256')
-        .update(readFileSync(join(root, path)))
-        .digest('hex')}`;
-    else found[path] = mode;
+    const entry = present(() => describeEntry(join(root, path)));
+    if (entry === undefined) continue;
+    found[path] = entry;
+    if (entry.endsWith('/')) Object.assign(found, tree(root, path));
   }
   return found;
+}
+
+function describeEntry(path: string): string {
+  const stat = lstatSync(path);
+  const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0');
+  if (stat.isDirectory()) return `${mode} /`;
+  if (stat.isSymbolicLink()) return `-> ${readlinkSync(path)}`;
+  return stat.isFile() ? `${mode} ${createHash('sha256').update(readFileSync(path)).digest('hex')}` : mode;
+}
+
+function present<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** The blocks of a PEM text. */
