@@ -66,7 +66,7 @@ function judge(output, code) {
   const all = sum(/^ {2}Total: +(\d+)$/gm);
   const passed = sum(/^ {2}Passed: +(\d+)$/gm);
   const skipped = sum(/^ {2}Skipped: +(\d+)$/gm);
-  const lines = [...output.matchAll(/^not run: .+$/gm)].map(([line]) => line);
+  const lines = [...output.matchAll(/not run: .+$/gm)].map(([line]) => line);
   let failed = all - passed;
   // A skipped test is not a passed one; neither is a suite that died or held no test.
   if (skipped > 0) failed += skipped;

@@ -452,36 +452,36 @@ test('a reader that leaves early is no error', () => {
   assert.is(stderr, '');
 });
 
-test('a file system that is full: one error, exit 1, complete nodes, and --resume', () => {
-  const cwd = folder();
-  mkdirSync(join(cwd, 'small'));
-  const args = ['certificate', 'issue', '--ca-dir', tls, '--profile', 'client-kubelet', '--nodes', '400'];
-  const command = [process.execPath, program(), ...args, '--name', 'edge-%05d'];
-  // A mount in a namespace of its own, which goes with the shell.
-  const script = `
+const mounts = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+if (mounts) {
+  test('a file system that is full: one error, exit 1, complete nodes, and --resume', () => {
+    const cwd = folder();
+    mkdirSync(join(cwd, 'small'));
+    const args = ['certificate', 'issue', '--ca-dir', tls, '--profile', 'client-kubelet', '--nodes', '400'];
+    const command = [process.execPath, program(), ...args, '--name', 'edge-%05d'];
+    // A mount in a namespace of its own, which goes with the shell.
+    const script = `
     mount -t tmpfs -o size=1m tmpfs small || exit 99
     "$@" --out small/out; echo "code $?"
     find small/out -name '*.key' -size 0; ls small/out | grep -c edge; ls -A small/out/* | grep -c 'client' || true
     "$@" --tar small/nodes.tar --manifest /dev/null; echo "code $?"; ls -A small
     mount -o remount,size=100m small && "$@" --out small/out --resume; echo "code $?"; cp -r small/out kept`;
-  const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script, 'sh', ...command], {
-    cwd,
-    env: environment(),
-    encoding: 'utf8',
+    const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script, 'sh', ...command], {
+      cwd,
+      env: environment(),
+      encoding: 'utf8',
+    });
+    assert.is(status, 0, stderr);
+    assert.match(stdout, /^code 1\n/);
+    const errors = stderr.split('\n').filter((line) => line.startsWith('k3s-pki: error: '));
+    assert.is(errors.length, 2, stderr);
+    for (const line of errors) assert.match(line, 'no space or no inode is left on the file system');
+    assert.match(stderr, 'the nodes that are there are complete, --resume goes on');
+    assert.match(stdout, /code 1\nout\n/, 'no half archive is left');
+    assert.match(stdout, /400 nodes issued|nodes complete from an earlier run/);
+    assertWhole(join(cwd, 'kept'), numbers(400));
   });
-  if (status === null || status === 99 || /unshare:/.test(stderr)) {
-    process.stdout.write('not run: certificate issue on a full file system, no permission to mount one\n');
-    return;
-  }
-  assert.match(stdout, /^code 1\n/);
-  const errors = stderr.split('\n').filter((line) => line.startsWith('k3s-pki: error: '));
-  assert.is(errors.length, 2, stderr);
-  for (const line of errors) assert.match(line, 'no space or no inode is left on the file system');
-  assert.match(stderr, 'the nodes that are there are complete, --resume goes on');
-  assert.match(stdout, /code 1\nout\n/, 'no half archive is left');
-  assert.match(stdout, /400 nodes issued|nodes complete from an earlier run/);
-  assertWhole(join(cwd, 'kept'), numbers(400));
-});
+} else process.stdout.write('not run: cli/issue on a full file system, no permission to mount one\n');
 
 test('CAs that must not sign: refused before anything is written', () => {
   const cwd = folder();
