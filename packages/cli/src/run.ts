@@ -4,8 +4,9 @@ import { commands } from './commands/commands.ts';
 import type { Context } from './context.ts';
 import { exitCode, Failure, type Message } from './failure.ts';
 import { commandHelp, overview } from './help.ts';
-import { isJson, writeJson } from './render/json.ts';
+
 import { writeMessages } from './render/messages.ts';
+import { structuredFormat, writeStructured } from './render/structured.ts';
 import { version } from './version.ts';
 
 /**
@@ -36,7 +37,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     const command = parse(cli, words, context);
     return await command.validateAndExecute();
   } catch (error) {
-    return report(error, words, context);
+    return await report(error, words, context);
   }
 }
 
@@ -122,11 +123,12 @@ function nearest(word: string, candidates: readonly string[]): string | undefine
     .sort((a, b) => a.mistakes - b.mistakes)[0]?.candidate;
 }
 
-/** Prints a failure on stderr (and, for `--output json`, its report on stdout) and answers the exit code. */
-function report(error: unknown, words: readonly string[], context: Context): number {
+/** Prints a failure on stderr (and, for `--output json|yaml`, its report on stdout) and answers the exit code. */
+async function report(error: unknown, words: readonly string[], context: Context): Promise<number> {
   const failure = asFailure(error, context);
   writeMessages('error', failure.messages, context);
-  if (failure.report !== undefined && isJson(words)) writeJson(context.stdout, failure.report);
+  const format = structuredFormat(words);
+  if (failure.report !== undefined && format) await writeStructured(context.stdout, format, failure.report);
   return failure.code;
 }
 

@@ -497,7 +497,7 @@ function planServiceKey(snapshot: Snapshot, problems: Problems): FilePart[] {
         kept.set(identity, { part, private: found.kind === 'private-key' });
       }
     }
-    if (duplicates > 0) problems.warn('service-key-dropped', path, { what: 'duplicate', count: duplicates });
+    if (duplicates > 0) problems.warn('service-key-dropped', path, { count: duplicates });
   }
   return [...kept.values()].map(({ part }) => part);
 }

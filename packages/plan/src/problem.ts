@@ -17,7 +17,6 @@ export interface ProblemValues {
   /** Two different files offer the same input. */
   'two-inputs': { readonly other: string };
   'copy-left-behind': Record<never, never>;
-  'ignored-input': Record<never, never>;
   /** One half of a pair; `missing` is the other half. */
   'half-pair': { readonly missing: string };
   /** The intermediate is there, its root is not. */
@@ -53,7 +52,7 @@ export interface ProblemValues {
   'root-not-self-signed': { readonly subject: string; readonly issuer: string };
   'several-certificates': { readonly count: number };
   'service-key': { readonly reason: string };
-  'service-key-dropped': { readonly what: 'duplicate' | 'not-a-key'; readonly count: number };
+  'service-key-dropped': { readonly count: number };
   /** A file of the CA that a profile needs is absent. */
   'no-ca-file': { readonly ca: string };
   /** Leaves would be valid until `until`, after the CA; `most` days would not. */

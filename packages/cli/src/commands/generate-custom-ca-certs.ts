@@ -4,6 +4,7 @@ import { Command, Option } from 'clipanion';
 import { isEnum } from 'typanion';
 import type { Context } from '../context.ts';
 import { isDays, isKeyType, isPathLength } from '../options.ts';
+import { isOutputFormat, outputDescription } from '../render/structured.ts';
 import { generateCustomCaCerts } from '../verbs/generate-custom-ca-certs.ts';
 
 /** `k3s-pki generate-custom-ca-certs`, and the program of that name. Source: K3s `contrib/util/generate-custom-ca-certs.sh`. */
@@ -77,8 +78,8 @@ export class GenerateCustomCaCerts extends Command<Context> {
     description: 'holds the passphrase of an encrypted CA key (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
   });
   output = Option.String('--output', 'text', {
-    validator: isEnum(['text', 'json'] as const),
-    description: 'text, or one JSON object',
+    validator: isOutputFormat,
+    description: outputDescription,
   });
   dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
   force = Option.Boolean('--force', false, { description: 'overwrite even a data dir that a server uses' });

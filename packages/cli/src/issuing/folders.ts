@@ -5,7 +5,7 @@ import { leafMode } from '@k3s-pki/k3s';
 import { Fingerprints, type NodeRow } from '@k3s-pki/plan';
 import type { NodeFile, NodeFolders } from '@k3s-pki/stage';
 import { Failure, internalError } from '../failure.ts';
-import { isoTime } from '../render/json.ts';
+import { isoTime } from '../render/structured.ts';
 import type { Manifest } from './lines.ts';
 import type { ProfileOutput, Sink } from './sink.ts';
 

@@ -1,6 +1,6 @@
 import type { IssuedLeaves } from '@k3s-pki/core';
 import { type NodeRow, subjectOfRow } from '@k3s-pki/plan';
-import { isoTime } from '../render/json.ts';
+import { isoTime } from '../render/structured.ts';
 import { Chunks } from './chunks.ts';
 import type { ProfileOutput, Sink } from './sink.ts';
 import type { ByteTarget } from './tar.ts';

@@ -61,7 +61,6 @@ const catalogue: Catalogue = {
     error: `${file}: this copy of a private key stays in the data dir`,
     hint: 'remove it when you have a secure copy',
   }),
-  'ignored-input': (_, file) => ({ error: `${file}: not an input of this command, left alone` }),
   'half-pair': ({ missing }, file, show) => ({
     error: `${file}: half a pair, ${show(missing)} is missing`,
     hint: `put ${show(missing)} there too, or remove ${file} to have both made new`,
@@ -147,8 +146,8 @@ const catalogue: Catalogue = {
     error: `${file}: ${reason}`,
     hint: 'put the service account key of the cluster there (an unencrypted RSA or EC private key first), or remove the file if no cluster uses it',
   }),
-  'service-key-dropped': ({ what, count: dropped }, file) => ({
-    error: `${file}: ${what === 'duplicate' ? count(dropped, 'duplicate key') : count(dropped, 'block that is no key', 'blocks that are no key')} left out`,
+  'service-key-dropped': ({ count: dropped }, file) => ({
+    error: `${file}: ${count(dropped, 'duplicate key')} left out`,
   }),
   'no-ca-file': ({ ca }, file) => ({
     error: `${file}: there is no such file; the ${ca} CA signs the leaves that were asked for`,

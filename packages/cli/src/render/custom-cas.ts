@@ -8,7 +8,9 @@ import { Failure, type Message } from '../failure.ts';
 import { day, describe, describeFinding, type ShowPath } from '../messages/english.ts';
 import { painter } from '../terminal.ts';
 import { version } from '../version.ts';
-import { isoTime } from './json.ts';
+import { problemJson } from './problems.ts';
+import { isoTime } from './structured.ts';
+import { aligned, octal, quoted, showIn } from './text.ts';
 
 /** What the report of a finished run is made of. */
 export interface CustomCaReport {
@@ -17,11 +19,6 @@ export interface CustomCaReport {
   readonly root: string;
   readonly artifacts: Artifacts;
   readonly verdict: FirstStart;
-}
-
-/** Full paths, so that a line of a log can be pasted. */
-export function showIn(root: string): ShowPath {
-  return (path) => join(root, path);
 }
 
 /** Every problem of a run as one failure: errors first, then the warnings. */
@@ -43,12 +40,6 @@ export function refusal(problems: readonly Problem[], root: string): Failure {
 
 export function warningsOf({ warnings }: CustomCaPlan, root: string): Message[] {
   return warnings.map((problem) => describe(problem, showIn(root)));
-}
-
-function problemJson(problem: Problem, show: ShowPath) {
-  const { error, hint } = describe(problem, show);
-  const { severity, code, file } = problem;
-  return { severity, code, file: show(file), message: error, ...(hint === undefined ? {} : { hint }) };
 }
 
 /** The plan as JSON: the plan itself, with the data dir that its paths are relative to. */
@@ -192,12 +183,6 @@ function tree(plan: CustomCaPlan, made: ReadonlyMap<PlanId, Certificate>, paint:
   return [paint('dim', head), ...lines];
 }
 
-/** Rows in columns, two spaces apart and two in front. */
-function aligned(rows: ReadonlyArray<readonly string[]>): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
-}
-
 /** `rsa:4096` as people say it. */
 function keyText(type: string): string {
   const [algorithm = '', size = ''] = type.split(':');
@@ -229,13 +214,4 @@ function secureFiles(plan: CustomCaPlan, root: string): string[] {
 function rotateCaCommand({ product }: CustomCaPlan, root: string): string | undefined {
   if (root === defaultDataDir(product)) return undefined;
   return `${product} certificate rotate-ca --path=${quoted(join(root, 'server'))}`;
-}
-
-function octal(mode: number): string {
-  return mode.toString(8).padStart(4, '0');
-}
-
-/** A path as a POSIX shell takes it. */
-function quoted(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

@@ -5,7 +5,8 @@ import { Failure, type Message } from '../failure.ts';
 import { day, describe } from '../messages/english.ts';
 import { painter } from '../terminal.ts';
 import { version } from '../version.ts';
-import { isoTime } from './json.ts';
+import { problemJson } from './problems.ts';
+import { isoTime } from './structured.ts';
 
 /** What a run did. */
 export interface IssueReport {
@@ -32,11 +33,7 @@ export function caRefusal(problems: readonly Problem[], caDir: string): Failure 
         command: 'certificate issue',
         ok: false,
         caDir,
-        problems: problems.map((problem) => {
-          const { error, hint } = describe(problem, show);
-          const { severity, code, file } = problem;
-          return { severity, code, file: show(file), message: error, ...(hint === undefined ? {} : { hint }) };
-        }),
+        problems: problems.map((problem) => problemJson(problem, show)),
       },
     },
   );

@@ -16,9 +16,10 @@ import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
 import { describeFinding } from '../messages/english.ts';
 import { findPassphrase } from '../passphrase.ts';
-import { planJson, planText, refusal, reportJson, reportText, showIn, warningsOf } from '../render/custom-cas.ts';
-import { writeJson } from '../render/json.ts';
+import { planJson, planText, refusal, reportJson, reportText, warningsOf } from '../render/custom-cas.ts';
 import { writeMessages } from '../render/messages.ts';
+import { type OutputFormat, writeStructured } from '../render/structured.ts';
+import { showIn } from '../render/text.ts';
 import { openKey, type Reading, readSnapshot } from '../snapshot.ts';
 import { progress } from '../terminal.ts';
 
@@ -26,7 +27,7 @@ import { progress } from '../terminal.ts';
 export interface GenerateCustomCaCertsOptions extends CustomCaOptions {
   readonly dataDir: string;
   readonly passphraseFile: string | undefined;
-  readonly output: 'text' | 'json';
+  readonly output: OutputFormat;
   readonly dryRun: boolean;
 }
 
@@ -44,7 +45,7 @@ async function printPlan(options: GenerateCustomCaCertsOptions, context: Context
   const { plan, signingKey } = await makePlan(options, root, await context.core(), context);
   signingKey?.wipe();
   writeMessages('warning', warningsOf(plan, root), context);
-  if (options.output === 'json') writeJson(context.stdout, planJson(plan, root));
+  if (options.output !== 'text') await writeStructured(context.stdout, options.output, planJson(plan, root));
   else context.stdout.write(planText(plan, root, context.stdout));
   return exitCode.done;
 }
@@ -74,7 +75,7 @@ async function makeAll(options: GenerateCustomCaCertsOptions, context: Context):
     const onDisk = readSnapshot(root, customCaFiles, core);
     const verdict = judge((path) => onDisk.contents.get(path));
     const report = { plan, root, artifacts, verdict };
-    if (options.output === 'json') writeJson(stdout, reportJson(report));
+    if (options.output !== 'text') await writeStructured(stdout, options.output, reportJson(report));
     else stdout.write(reportText(report, stdout));
     refuseBroken(verdict, root);
     return exitCode.done;

@@ -52,8 +52,8 @@ import {
   issueReportText,
   number,
 } from '../render/issue.ts';
-import { writeJson } from '../render/json.ts';
 import { writeMessages } from '../render/messages.ts';
+import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { openKey, type Reading, readSnapshot } from '../snapshot.ts';
 import { isTerminal, progress } from '../terminal.ts';
 
@@ -82,7 +82,7 @@ export interface IssueCommandOptions {
   readonly resume: boolean;
   readonly dryRun: boolean;
   readonly passphraseFile: string | undefined;
-  readonly output: 'text' | 'json';
+  readonly output: OutputFormat;
 }
 
 /** Options -> plan -> checked rows -> batches -> sink and manifest -> report. Answers the exit code; throws Failure. */
@@ -98,7 +98,8 @@ export async function issue(options: IssueCommandOptions, context: Context): Pro
       options.csr === undefined ? undefined : readRequests(options.csr, context.cwd, await context.core(), plan);
     const rows = await check(options, request, plan, source ?? requests?.source, requests, context);
     if (options.dryRun) {
-      if (options.output === 'json') writeJson(context.stdout, issuePlanJson(plan, rows, caDir));
+      if (options.output !== 'text')
+        await writeStructured(context.stdout, options.output, issuePlanJson(plan, rows, caDir));
       else context.stdout.write(issuePlanText(plan, rows, context.stdout));
       return exitCode.done;
     }
@@ -109,7 +110,7 @@ export async function issue(options: IssueCommandOptions, context: Context): Pro
     }));
     const report = await issueAll({ options, request, plan, caDir, outputs, signers, rows, source }, context);
     if (request.sink.path === '-') return exitCode.done;
-    if (options.output === 'json') writeJson(context.stdout, issueReportJson(report));
+    if (options.output !== 'text') await writeStructured(context.stdout, options.output, issueReportJson(report));
     else context.stdout.write(issueReportText(report, context.stdout));
     return exitCode.done;
   } catch (error) {

@@ -9,8 +9,8 @@ import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
 import { streamTarget } from '../issuing/targets.ts';
 import { grouped, number } from '../render/issue.ts';
-import { writeJson } from '../render/json.ts';
 import { writeMessages } from '../render/messages.ts';
+import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { isTerminal, painter, progress } from '../terminal.ts';
 import { version } from '../version.ts';
 
@@ -20,7 +20,7 @@ export interface KeyGenerateOptions {
   readonly workers: number | undefined;
   /** A folder, which may be relative to the working directory, or `-`. */
   readonly out: string;
-  readonly output: 'text' | 'json';
+  readonly output: OutputFormat;
 }
 
 /** Makes keys and hands each on as soon as it is there. Answers the exit code; throws Failure. */
@@ -64,9 +64,17 @@ async function toFolder(options: KeyGenerateOptions, context: Context): Promise<
       throw error;
     }
   });
-  if (output === 'json') {
+  if (output !== 'text') {
     const names = { first: fileOf(0), last: fileOf(count - 1) };
-    writeJson(stdout, { command: 'key generate', ok: true, version, type, count, out: folder, ...names });
+    await writeStructured(stdout, output, {
+      command: 'key generate',
+      ok: true,
+      version,
+      type,
+      count,
+      out: folder,
+      ...names,
+    });
   } else stdout.write(`${painter(stdout)('green', '✔')} ${number(count, 'key')} (${type}) in ${folder}\n`);
   return exitCode.done;
 }

@@ -1,13 +1,17 @@
 import { type LeafProfile, leafKeyUsage, leafProfiles, nodePlace } from '@k3s-pki/k3s';
 import type { Context } from '../context.ts';
 import { exitCode } from '../failure.ts';
-import { writeJson } from '../render/json.ts';
+import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { painter } from '../terminal.ts';
 
 /** Prints the leaf table. */
-export function listProfiles(output: 'text' | 'json', { stdout }: Context): number {
-  if (output === 'json') {
-    writeJson(stdout, { command: 'certificate profiles', keyUsage: leafKeyUsage, profiles: leafProfiles });
+export async function listProfiles(output: OutputFormat, { stdout }: Context): Promise<number> {
+  if (output !== 'text') {
+    await writeStructured(stdout, output, {
+      command: 'certificate profiles',
+      keyUsage: leafKeyUsage,
+      profiles: leafProfiles,
+    });
     return exitCode.done;
   }
   const head = ['PROFILE', 'CA', 'USAGE', 'SUBJECT', 'FILE'];

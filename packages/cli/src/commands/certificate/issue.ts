@@ -4,6 +4,7 @@ import { Command, Option } from 'clipanion';
 import { isEnum, makeValidator } from 'typanion';
 import type { Context } from '../../context.ts';
 import { isCount, isDays, isKeyType, isWorkers } from '../../options.ts';
+import { isOutputFormat, outputDescription } from '../../render/structured.ts';
 import { issue } from '../../verbs/issue.ts';
 
 const isDomain = makeValidator<unknown, string>({
@@ -121,8 +122,8 @@ export class CertificateIssue extends Command<Context> {
     description: 'holds the passphrase of encrypted CA keys (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
   });
   output = Option.String('--output', 'text', {
-    validator: isEnum(['text', 'json'] as const),
-    description: 'report as text, or as one JSON object',
+    validator: isOutputFormat,
+    description: outputDescription,
   });
 
   async execute(): Promise<number> {

@@ -1,6 +1,6 @@
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../../context.ts';
+import { isOutputFormat, outputDescription } from '../../render/structured.ts';
 import { listProfiles } from '../../verbs/profiles.ts';
 
 /** `k3s-pki certificate profiles`: the rows of K3s's leaf table. */
@@ -20,8 +20,8 @@ export class CertificateProfiles extends Command<Context> {
   });
 
   output = Option.String('--output', 'text', {
-    validator: isEnum(['text', 'json'] as const),
-    description: 'text, or one JSON object',
+    validator: isOutputFormat,
+    description: outputDescription,
   });
 
   async execute(): Promise<number> {

@@ -1,7 +1,7 @@
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../../context.ts';
 import { isCount, isKeyType, isWorkers } from '../../options.ts';
+import { isOutputFormat, outputDescription } from '../../render/structured.ts';
 import { generateKeys } from '../../verbs/key-generate.ts';
 
 /** `k3s-pki key generate`. */
@@ -32,8 +32,8 @@ export class KeyGenerate extends Command<Context> {
   });
   out = Option.String('--out', '-', { description: 'folder for the keys; default - (standard output)' });
   output = Option.String('--output', 'text', {
-    validator: isEnum(['text', 'json'] as const),
-    description: 'report of a folder as text, or as one JSON object',
+    validator: isOutputFormat,
+    description: outputDescription,
   });
 
   async execute(): Promise<number> {

@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import type { ShowPath } from '../messages/english.ts';
+
+/** Full paths, so that a line of a log can be pasted. */
+export function showIn(root: string): ShowPath {
+  return (path) => join(root, path);
+}
+
+/** Rows in columns, two spaces apart and two in front. */
+export function aligned(rows: ReadonlyArray<readonly string[]>): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
+}
+
+/** Permission bits in four digits. */
+export function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}
+
+/** A path as a POSIX shell takes it. */
+export function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
