@@ -27,3 +27,13 @@ export {
   servicePlace,
 } from './leaf-table.ts';
 export { defaultDataDir, type Product, products } from './product.ts';
+export {
+  agentDir,
+  dynamicCert,
+  dynamicCertMarker,
+  type LeafPair,
+  listenerService,
+  type Service,
+  serviceFiles,
+  servicesOf,
+} from './services.ts';
