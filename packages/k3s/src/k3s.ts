@@ -27,3 +27,18 @@ export {
   servicePlace,
 } from './leaf-table.ts';
 export { defaultDataDir, type Product, products } from './product.ts';
+export {
+  type ExpectedLeaf,
+  type FatalReason,
+  type FoundFile,
+  judgeLeaf,
+  type LeafFiles,
+  type LeafOutlook,
+  type Overlooked,
+  type RenewalReason,
+  readCertificates,
+  readKey,
+} from './renewal.ts';
+export { renewalDays, renewalDaysOf } from './renewal-window.ts';
+export { certainOf, type DataDirLeaf, dataDirLeaves } from './renewed-leaves.ts';
+export { type SubjectParts, subjectParts } from './subject.ts';
