@@ -1,9 +1,9 @@
 import type { Certificate, Core, PemBlock } from '@k3s-pki/core';
 import { type CaHash, caHash, partition } from './ca-hash.ts';
 import { type CaName, caNames, tlsFile } from './layout.ts';
+import type { PemFile } from './pem-readers.ts';
 
-/** A file as K3s finds it: its bytes and the PEM blocks in them; `undefined` where there is no file. */
-export type PemFile = { readonly bytes: Uint8Array; readonly blocks: readonly PemBlock[] };
+/** The files of a data dir, by path relative to it. */
 export type FileSet = (path: string) => PemFile | undefined;
 
 /** What K3s does about one file or pair when it starts on a set of CAs for the first time. */

@@ -7,7 +7,6 @@ export {
   type FindingCode,
   type FirstStart,
   judgeFirstStart,
-  type PemFile,
   whyServiceKeyFails,
 } from './first-start.ts';
 export { type CaName, caNames, hyphenated, mode, signsOfUse, tlsDir, tlsFile } from './layout.ts';
@@ -26,4 +25,28 @@ export {
   nodePlace,
   servicePlace,
 } from './leaf-table.ts';
+export {
+  type BundleReading,
+  judgePair,
+  type PairFailure,
+  type PemFile,
+  readBundle,
+  readPublicKeys,
+} from './pem-readers.ts';
 export { defaultDataDir, type Product, products } from './product.ts';
+export {
+  type FieldVerdict,
+  judgeRotation,
+  type Rotation,
+  type RotationFailure,
+  type RotationFailureCode,
+  type RotationFailureValues,
+  type RotationField,
+  type RotationFinding,
+  type RotationFindingCode,
+  type RotationFindingValues,
+  type RotationSet,
+  rotationFields,
+  rotationLog,
+  type TrustChange,
+} from './rotate-ca.ts';
