@@ -31,6 +31,7 @@ var commands = []command{
 	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
 	{"renewals", "< JSON lines", renewals},
+	{"rotate-ca", "< JSON lines", rotateCA},
 }
 
 func main() {
