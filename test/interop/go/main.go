@@ -32,6 +32,7 @@ var commands = []command{
 	{"keys", "FILE...", keyFiles},
 	{"renewals", "< JSON lines", renewals},
 	{"rotate-ca", "< JSON lines", rotateCA},
+	{"supervisor", "--record FILE [--etcd] [--trouble KIND:PATH] SERVER_DIR", supervisor},
 }
 
 func main() {
