@@ -1,6 +1,7 @@
 import { Cli } from 'clipanion';
 import { type CommandClass, type CommandEntry, commands } from './commands/commands.ts';
 import type { Context } from './context.ts';
+import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -36,6 +37,13 @@ const valueNames: Readonly<Record<string, string>> = {
   '--check': 'HOW',
   '--shard': 'I/N',
   '--shards': 'N',
+  '--connect': 'HOST:PORT',
+  '--server-name': 'NAME',
+  '--timeout': 'SECONDS',
+  '--k3s-version': 'VERSION',
+  '--warn': 'DAYS',
+  '--fail-on': 'WHEN',
+  '--to': 'FILE',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */
@@ -122,16 +130,4 @@ function table(
     if (name.length > first) return [`  ${paint(name)}`, ...lines];
     return [`  ${paint(name)}${' '.repeat(first - name.length)}  ${(lines[0] ?? '').trimStart()}`, ...lines.slice(1)];
   });
-}
-
-function wrap(text: string, width: number, indent: string): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return line === '' ? lines : [...lines, indent + line];
 }
