@@ -1,6 +1,7 @@
 import type { Cli, Definition } from 'clipanion';
 import { commands } from './commands/commands.ts';
 import type { Context } from './context.ts';
+import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -25,6 +26,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
+  '--key-type': 'TYPE',
+  '--keep': 'N',
   '--count': 'N',
   '--name': 'PATTERN',
   '--key': 'TYPE',
@@ -78,7 +81,7 @@ export function overview(cli: Cli<Context>, { stdout }: Context, paths: readonly
 export function commandHelp(cli: Cli<Context>, command: CommandClass, { stdout }: Context): string {
   const paint = painter(stdout);
   const width = Math.min(columns(stdout), 100);
-  const { description = '', options } = definitionOf(cli, command);
+  const { description = '', options, usage } = definitionOf(cli, command);
   const path = command.paths[0]?.join(' ') ?? '';
   const { details = '', examples = [] } = command.usage ?? {};
   const rows = [
@@ -89,7 +92,7 @@ export function commandHelp(cli: Cli<Context>, command: CommandClass, { stdout }
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  k3s-pki ${path} [OPTIONS]`,
+    `  ${usage} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),
@@ -130,16 +133,4 @@ function table(
     if (name.length > first) return [`  ${paint(name)}`, ...lines];
     return [`  ${paint(name)}${' '.repeat(first - name.length)}  ${(lines[0] ?? '').trimStart()}`, ...lines.slice(1)];
   });
-}
-
-function wrap(text: string, width: number, indent: string): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return line === '' ? lines : [...lines, indent + line];
 }

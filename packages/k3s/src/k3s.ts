@@ -27,6 +27,7 @@ export {
   servicePlace,
 } from './leaf-table.ts';
 export { defaultDataDir, type Product, products } from './product.ts';
+export { keyId, type ServiceKey, serviceKeys } from './service-key.ts';
 export {
   type BootstrapToken,
   caHashLength,

@@ -2,6 +2,15 @@ import { CertificateIssue } from './certificate/issue.ts';
 import { CertificateProfiles } from './certificate/profiles.ts';
 import { GenerateCustomCaCerts } from './generate-custom-ca-certs.ts';
 import { KeyGenerate } from './key/generate.ts';
+import { ServiceAccountList } from './service-account/list.ts';
+import { ServiceAccountRotate } from './service-account/rotate.ts';
 
 /** Every command, in the order of the help. A command's file path is its words. */
-export const commands = [GenerateCustomCaCerts, CertificateIssue, CertificateProfiles, KeyGenerate] as const;
+export const commands = [
+  GenerateCustomCaCerts,
+  CertificateIssue,
+  CertificateProfiles,
+  KeyGenerate,
+  ServiceAccountRotate,
+  ServiceAccountList,
+] as const;
