@@ -32,6 +32,7 @@ var commands = []command{
 	{"keys", "FILE...", keyFiles},
 	{"service-keys", "FILE...", serviceKeyFiles},
 	{"tokens", "< JSON lines", tokenLines},
+	{"renewals", "< JSON lines", renewals},
 }
 
 func main() {
