@@ -33,6 +33,7 @@ var commands = []command{
 	{"service-keys", "FILE...", serviceKeyFiles},
 	{"tokens", "< JSON lines", tokenLines},
 	{"renewals", "< JSON lines", renewals},
+	{"rotate-ca", "< JSON lines", rotateCA},
 }
 
 func main() {
