@@ -1,4 +1,5 @@
 import type { KeyFacts, PemBlock } from '@k3s-pki/core';
+import { publicKeyIn } from './pem-readers.ts';
 
 /** A PEM block of `service.key` and what the cluster does with it. */
 export interface ServiceKey {
@@ -30,7 +31,7 @@ export function serviceKeys(blocks: readonly PemBlock[]): ServiceKey[] {
     const at = { block: index, line: block.line, label: block.label, private: block.kind === 'private-key' };
     if (key === undefined) return { ...at, role: 'unread' };
     const facts = { ...at, key, ...(key.spkiSha256 === '' ? {} : { kid: keyId(key.spkiSha256) }) };
-    if (!isRead(block, key)) return { ...facts, role: 'unread' };
+    if (publicKeyIn(block) === undefined) return { ...facts, role: 'unread' };
     if (seen.has(key.spkiSha256)) return { ...facts, role: 'repeats' };
     seen.add(key.spkiSha256);
     return { ...facts, role: at.private && seen.size === 1 ? 'signs' : 'verifies' };
@@ -46,10 +47,4 @@ export function keyId(spkiSha256: string): string {
 function keyOf(block: PemBlock): KeyFacts | undefined {
   if (block.kind === 'certificate') return block.certificate.key;
   return block.kind === 'private-key' || block.kind === 'public-key' ? block.key : undefined;
-}
-
-function isRead(block: PemBlock, key: KeyFacts): boolean {
-  if (key.spkiSha256 === '') return false;
-  if (key.algorithm === 'rsa') return true;
-  return key.algorithm === 'ec' && !(block.kind === 'private-key' && block.form === 'pkcs8');
 }
