@@ -6,4 +6,5 @@ export * from './node-request.ts';
 export * from './node-rows.ts';
 export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
+export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
