@@ -30,6 +30,7 @@ var commands = []command{
 	{"verify", "< JSON lines", verifyLines},
 	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
+	{"renewals", "< JSON lines", renewals},
 }
 
 func main() {
