@@ -37,3 +37,8 @@ export const isPathLength = cascade(isNumber(), isInteger(), isInInclusiveRange(
 export const isCount = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 1_000_000_000));
 
 export const isWorkers = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 256));
+
+/** Values of a repeated option, each a list with commas. An empty one stays: it is a mistake, not the absence of a choice. */
+export function separated(lists: readonly string[]): string[] {
+  return lists.flatMap((list) => list.split(',').map((value) => value.trim()));
+}
