@@ -6,7 +6,6 @@ export * from './node-request.ts';
 export * from './node-rows.ts';
 export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
-export * from './service-account.ts';
 export * from './restore.ts';
 export { type Backup, backupsOf } from './restore-backups.ts';
 export { type LeafFate, leafFate, renewalDays } from './restore-fit.ts';
@@ -19,6 +18,7 @@ export {
   type RotatePlan,
 } from './rotate.ts';
 export type { PlannedBackup, PlannedCopy, PlannedDirectory } from './rotate-backup.ts';
+export * from './rotate-ca.ts';
 export type { LeafProblem, LeafProblemCode, LeafProblemValues } from './rotate-problems.ts';
 export {
   type Holder,
@@ -30,4 +30,5 @@ export {
   leafTreeScope,
   roleOf,
 } from './rotate-snapshot.ts';
+export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
