@@ -24,6 +24,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
+  '--key-type': 'TYPE',
+  '--keep': 'N',
   '--count': 'N',
   '--name': 'PATTERN',
   '--key': 'TYPE',
@@ -44,6 +46,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--warn': 'DAYS',
   '--fail-on': 'WHEN',
   '--to': 'FILE',
+  '--service': 'NAMES',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */
@@ -86,7 +89,7 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   const width = Math.min(columns(stdout), 100);
   const path = command.paths?.[0]?.join(' ') ?? '';
   const { description = '', details = '', examples = [] } = command.usage ?? {};
-  const options = Cli.from<Context>([command]).definitions()[0]?.options ?? [];
+  const { options = [], usage = path } = Cli.from<Context>([command], { binaryName: 'k3s-pki' }).definitions()[0] ?? {};
   const rows = [
     ...options.map((option) => [withValueName(option.definition), option.description ?? ''] as const),
     ['-h, --help', 'this text'] as const,
@@ -95,7 +98,7 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  k3s-pki ${path} [OPTIONS]`,
+    `  ${usage} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),
