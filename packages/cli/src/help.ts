@@ -46,6 +46,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--warn': 'DAYS',
   '--fail-on': 'WHEN',
   '--to': 'FILE',
+  '--within': 'DAYS',
   '--service': 'NAMES',
 };
 
