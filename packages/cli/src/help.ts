@@ -1,6 +1,7 @@
 import type { Cli, Definition } from 'clipanion';
 import { commands } from './commands/commands.ts';
 import type { Context } from './context.ts';
+import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -38,6 +39,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--check': 'HOW',
   '--shard': 'I/N',
   '--shards': 'N',
+  '--against': 'DIR',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `paths`, the help of a word that several commands begin with. */
@@ -78,7 +80,8 @@ export function overview(cli: Cli<Context>, { stdout }: Context, paths: readonly
 export function commandHelp(cli: Cli<Context>, command: CommandClass, { stdout }: Context): string {
   const paint = painter(stdout);
   const width = Math.min(columns(stdout), 100);
-  const { description = '', options } = definitionOf(cli, command);
+  const definition = definitionOf(cli, command);
+  const { description = '', options } = definition;
   const path = command.paths[0]?.join(' ') ?? '';
   const { details = '', examples = [] } = command.usage ?? {};
   const rows = [
@@ -89,7 +92,7 @@ export function commandHelp(cli: Cli<Context>, command: CommandClass, { stdout }
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  k3s-pki ${path} [OPTIONS]`,
+    `  k3s-pki ${[path, ...positionals(definition.usage), '[OPTIONS]'].join(' ')}`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),
@@ -104,6 +107,11 @@ export function commandHelp(cli: Cli<Context>, command: CommandClass, { stdout }
 function definitionOf(cli: Cli<Context>, command: CommandClass): Definition {
   const definition = cli.definitions()[commands.indexOf(command)];
   return { ...definition, description: command.usage?.description ?? '' } as Definition;
+}
+
+/** `DIR` from clipanion's `k3s-pki verify [--against #0] <dir>`. */
+export function positionals(usage: string): string[] {
+  return [...usage.matchAll(/ <([\w-]+)>/g)].map(([, name = '']) => name.toUpperCase());
 }
 
 function withValueName(definition: string): string {
@@ -130,16 +138,4 @@ function table(
     if (name.length > first) return [`  ${paint(name)}`, ...lines];
     return [`  ${paint(name)}${' '.repeat(first - name.length)}  ${(lines[0] ?? '').trimStart()}`, ...lines.slice(1)];
   });
-}
-
-function wrap(text: string, width: number, indent: string): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return line === '' ? lines : [...lines, indent + line];
 }

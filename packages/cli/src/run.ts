@@ -3,7 +3,7 @@ import { distance } from 'fastest-levenshtein';
 import { commands } from './commands/commands.ts';
 import type { Context } from './context.ts';
 import { exitCode, Failure, type Message } from './failure.ts';
-import { commandHelp, overview } from './help.ts';
+import { commandHelp, overview, positionals } from './help.ts';
 
 import { writeMessages } from './render/messages.ts';
 import { structuredFormat, writeStructured } from './render/structured.ts';
@@ -84,6 +84,10 @@ function syntaxMessage({ message }: Error, words: readonly string[], cli: Cli<Co
   }
   if (/Not enough arguments to option/.test(message)) {
     return { error: `option ${/option ([-\w]+)/.exec(message)?.[1] ?? ''} needs a value`, hint: see };
+  }
+  if (/Not enough positional arguments/.test(message)) {
+    const usage = cli.definitions().find((definition) => definition.path === `k3s-pki ${path}`)?.usage ?? '';
+    return { error: `${path} needs ${positionals(usage).join(', ')}`, hint: see };
   }
   const extra = /Extraneous positional argument \("([^"]+)"\)/.exec(message)?.[1];
   if (extra !== undefined) return { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };

@@ -50,3 +50,12 @@ export {
   rotationLog,
   type TrustChange,
 } from './rotate-ca.ts';
+export {
+  type CaShape,
+  type NodeRole,
+  signedBy,
+  type Topology,
+  type TopologyKind,
+  type TopologyNode,
+  topologyOf,
+} from './topology.ts';

@@ -1,4 +1,6 @@
 /** Pure planners, one per verb: options + snapshot of the files + clock -> plan, or everything that stands in its way. */
+
+export * from './ca-set.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
 export * from './issue.ts';
@@ -6,4 +8,6 @@ export * from './node-request.ts';
 export * from './node-rows.ts';
 export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
+export * from './rotation.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
+export * from './verify.ts';
