@@ -21,8 +21,11 @@ export interface Run {
   readonly stderr: string;
 }
 
+/** The names that the program goes by. */
+export const programNames = ['k3s-pki', 'generate-custom-ca-certs'] as const;
+
 export interface RunOptions {
-  readonly name?: 'k3s-pki' | 'generate-custom-ca-certs';
+  readonly name?: (typeof programNames)[number];
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;

@@ -1,4 +1,4 @@
-import type { FileSet } from '@k3s-pki/k3s';
+import { type FileSet, rotationFields } from '@k3s-pki/k3s';
 
 /** What is known of a path besides its content. */
 export interface PathFacts {
@@ -19,4 +19,11 @@ export interface CaSet {
   readonly facts: ReadonlyMap<string, PathFacts>;
   /** Whether a server has been started on it. */
   readonly inUse: boolean;
+}
+
+/** The set that a server would have after `rotate-ca`: what is proposed, and what K3s keeps of the set in use. */
+export function setAfterRotation(current: CaSet, proposed: CaSet): CaSet {
+  const rotated = new Set<string>(rotationFields.map(({ file }) => file));
+  const given = (file: string) => (proposed.files(file)?.bytes.length ?? 0) > 0 || !rotated.has(file);
+  return { ...proposed, files: (file) => (given(file) ? proposed : current).files(file) };
 }

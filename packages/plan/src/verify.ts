@@ -9,7 +9,7 @@ import {
   type FirstStart,
   judgeFirstStart,
   judgePair,
-  readPublicKeys,
+  serviceKeys,
   type Topology,
   tlsDir,
   tlsFile,
@@ -239,19 +239,16 @@ function sameKeyProblems(ca: CaName, files: FileSet): VerifyProblem[] {
 
 function serviceSection(set: CaSet, { findings }: FirstStart): VerifySection {
   const file = tlsFile.serviceKey;
-  const pem = set.files(file) ?? { bytes: new Uint8Array(), blocks: [] };
   const problems = [...startProblems([file], set, findings), ...modeProblems(set, file, 'key')];
-  const keys = readPublicKeys(pem);
-  const distinct = new Set(keys.map(({ spkiSha256 }) => spkiSha256)).size;
-  if (distinct < keys.length) {
-    problems.push(warning('duplicate-service-key', file, { count: keys.length - distinct }));
+  const keys = serviceKeys((set.files(file)?.blocks ?? []).filter(({ kind }) => kind !== 'other'));
+  const repeated = keys.filter(({ role }) => role === 'repeats').length;
+  if (repeated > 0) problems.push(warning('duplicate-service-key', file, { count: repeated }));
+  // The first one is K3s's own business.
+  for (const { line, label } of keys.slice(1).filter(({ role }) => role === 'unread')) {
+    problems.push(warning('useless-service-key', file, { line, label }));
   }
-  const [, ...later] = pem.blocks.filter(({ kind }) => kind !== 'other');
-  for (const block of later) {
-    if (readPublicKeys({ bytes: pem.bytes, blocks: [block] }).length > 0) continue;
-    problems.push(warning('useless-service-key', file, { line: block.line, label: block.label }));
-  }
-  return { name: 'service-key', chain: [], keys: distinct, problems };
+  const read = keys.filter(({ role }) => role === 'signs' || role === 'verifies').length;
+  return { name: 'service-key', chain: [], keys: read, problems };
 }
 
 /** Root and intermediate beside the CAs. K3s reads none of them; what can sign CAs should not stay. */

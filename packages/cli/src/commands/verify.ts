@@ -30,7 +30,7 @@ export class Verify extends Command<Context> {
     ],
   });
 
-  dir = Option.String({ name: 'dir' });
+  dir = Option.String({ name: 'DIR' });
   against = Option.String('--against', {
     description: 'the set in use: a data dir, its server or its tls folder',
   });

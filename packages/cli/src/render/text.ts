@@ -22,7 +22,7 @@ export function quoted(path: string): string {
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Text in lines of at most `width` columns, each after `indent`; a longer word gets a line of its own. */
+/** Words in lines of at most `width` columns, each after `indent`; a longer word stays whole. */
 export function wrap(text: string, width: number, indent: string): string[] {
   const lines: string[] = [];
   let line = '';
@@ -33,4 +33,10 @@ export function wrap(text: string, width: number, indent: string): string[] {
     } else line = line === '' ? word : `${line} ${word}`;
   }
   return line === '' ? lines : [...lines, indent + line];
+}
+
+/** An item of a numbered list: its number, and its lines under each other. */
+export function numbered(number: number, text: string, width: number): string[] {
+  const [first = '', ...rest] = wrap(text, width, '     ');
+  return [`  ${number}. ${first.trimStart()}`, ...rest];
 }

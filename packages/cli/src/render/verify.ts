@@ -1,22 +1,25 @@
 import type { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
-import { type FieldVerdict, type Product, rotationLog } from '@k3s-pki/k3s';
-import type { RotationReport, Verification, VerifyProblem, VerifySection } from '@k3s-pki/plan';
+import type { Product, Rotation } from '@k3s-pki/k3s';
+import type { Verification, VerifyProblem, VerifySection } from '@k3s-pki/plan';
 import type { LocatedCaSet } from '../ca-set.ts';
-import {
-  describeConsequence,
-  describeRotationFailure,
-  describeRotationFinding,
-  type RotationPaths,
-} from '../messages/english/rotation.ts';
-import { explainVerifyProblem, sectionNames, topologyNames, verdictNames } from '../messages/english/verify.ts';
+import type { ShowInSet } from '../messages/english/rotation.ts';
+import { explainVerifyProblem, sectionNames, topologyNames } from '../messages/english/verify.ts';
 import { day, type ShowPath } from '../messages/english.ts';
 import { columns, isTerminal, painter } from '../terminal.ts';
 import { version } from '../version.ts';
 import { certificateJson, keyName } from './certificates.ts';
+import { rotationJson, rotationText } from './rotation.ts';
 import { quoted, wrap } from './text.ts';
 
-/** What `verify` found. With `rotation`, `verification` is of the set that a server would have afterwards. */
+/** The set in use, and what `rotate-ca` would say on a server that has it. */
+export interface Against {
+  readonly against: LocatedCaSet;
+  readonly rotation: Rotation;
+  readonly show: ShowInSet;
+}
+
+/** What `verify` found. With `against`, `verification` is of the set that a server would have afterwards. */
 export interface VerifyReport {
   readonly ok: boolean;
   readonly product: Product;
@@ -24,7 +27,7 @@ export interface VerifyReport {
   readonly verification: Verification;
   /** Where each file of `verification` lies. */
   readonly show: ShowPath;
-  readonly rotation?: RotationReport & { readonly against: LocatedCaSet };
+  readonly against?: Against;
 }
 
 type Paint = ReturnType<typeof painter>;
@@ -49,11 +52,11 @@ export function verifyText(report: VerifyReport, stdout: Writable): string {
   const mend = (indent: string, text: string | undefined) => {
     if (text === undefined || said.has(text)) return [];
     said.add(text);
-    return flow(`${indent}${paint('cyan', 'mend:')} `, text);
+    return flow(`${indent}${paint('cyan', 'hint:')} `, text);
   };
   const page = { paint, flow, mend };
   const lines =
-    report.rotation === undefined ? verificationLines(report, page) : rotationLines(report, report.rotation, page);
+    report.against === undefined ? verificationLines(report, page) : againstLines(report, report.against, page);
   return [...lines, ''].join('\n');
 }
 
@@ -121,69 +124,41 @@ function problemLines(problem: VerifyProblem, show: ShowPath, page: Page): strin
   ];
 }
 
-function rotationLines(report: VerifyReport, rotation: NonNullable<VerifyReport['rotation']>, page: Page): string[] {
-  const { located, product, verification, show, ok } = report;
-  const { against, verdict, consequences } = rotation;
-  const paths: RotationPaths = { current: against.show, proposed: located.show };
-  const { fields, findings, log, unfit, accepted } = rotation.rotation;
-  const nextStart = verification.sections.filter(({ problems }) => problems.length > 0);
-  const command = `${product} certificate rotate-ca ${accepted ? '' : '--force '}--path=${quoted(located.server)}`;
+function againstLines(report: VerifyReport, { against, rotation, show }: Against, page: Page): string[] {
+  const { located, product, verification } = report;
+  // What K3s says of its next start stands among the checks already.
+  const rest = verification.sections
+    .map((section) => ({ ...section, problems: section.problems.filter(({ code }) => code !== 'k3s-start') }))
+    .filter(({ problems }) => problems.length > 0);
+  const force = rotation.accepted ? '' : '--force ';
   return [
-    ...page.flow(`${mark(ok, page)} `, page.paint('bold', verdictNames[verdict])),
-    ...(unfit && verdict !== 'nothing'
-      ? page.flow(`${mark(false, page)} `, 'loaded all the same, a server would not come up on them: do not load them')
-      : []),
-    `  new     ${located.tls}`,
-    `  in use  ${against.tls}`,
+    `${page.paint('bold', 'new')}     ${located.tls}`,
+    `${page.paint('bold', 'in use')}  ${against.tls}`,
     '',
-    ...fields.flatMap((field) => fieldLines(field, paths, page)),
-    ...findings.flatMap((finding) => {
-      const { error, hint } = describeRotationFinding(finding, paths);
-      const sign = finding.effect === 'fatal' ? mark(false, page) : page.paint('yellow', '!');
-      return [...page.flow(`${sign} `, error), ...page.mend('  ', hint)];
-    }),
-    '',
-    ...(log === undefined ? [] : [page.paint('bold', "K3s's log"), `  certificate error ID NNNNN: ${log}`, '']),
-    ...(nextStart.length === 0
+    ...rotationText(rotation, show, page.paint),
+    ...(rest.length === 0
       ? []
       : [
-          page.paint('bold', 'The set after the rotation'),
-          ...sectionLines({ ...verification, sections: nextStart }, show, page),
           '',
+          page.paint('bold', 'Beside that'),
+          ...sectionLines({ ...verification, sections: rest }, show.proposed, page),
         ]),
-    ...(consequences.length === 0
+    ...(rotation.log === undefined
+      ? []
+      : ['', page.paint('bold', "K3s's log"), `  certificate error ID NNNNN: ${rotation.log.trimEnd()}`]),
+    ...(rotation.unfit
       ? []
       : [
-          page.paint(
-            'bold',
-            accepted ? 'What has to follow' : 'What --force would break, and what would have to follow',
-          ),
-          ...consequences.flatMap((consequence) => page.flow('  • ', describeConsequence(consequence))),
           '',
+          page.paint('bold', rotation.accepted ? 'To load them' : 'To load them all the same'),
+          `  ${product} certificate rotate-ca ${force}--path=${quoted(located.server)}`,
         ]),
-    ...(verdict === 'nothing' || unfit
-      ? []
-      : [page.paint('bold', accepted ? 'To load them' : 'To load them all the same'), `  ${command}`]),
-  ];
-}
-
-function fieldLines({ field, file, from, changed, failure }: FieldVerdict, paths: RotationPaths, page: Page): string[] {
-  const state = from === 'current' ? 'kept' : changed ? 'new' : 'the same';
-  const sign = failure !== undefined ? mark(false, page) : changed ? mark(true, page) : page.paint('dim', '-');
-  const line = `${sign} ${field.padEnd(18)}  ${state}`;
-  if (failure === undefined) return [line];
-  const { error, hint } = describeRotationFailure(file, failure, paths);
-  return [
-    line,
-    ...page.flow('    ', error),
-    `    ${page.paint('dim', 'K3s logs:')} ${field}: ${failure.log.trimEnd()}`,
-    ...page.mend('    ', hint),
   ];
 }
 
 /** The report for programs. Paths are absolute. */
 export function verifyJson(report: VerifyReport) {
-  const { ok, located, verification, show, rotation } = report;
+  const { ok, located, verification, show, against } = report;
   const { topology, firstStart, sections } = verification;
   return {
     command: 'verify',
@@ -202,57 +177,11 @@ export function verifyJson(report: VerifyReport) {
         const { text, k3s, mend } = explainVerifyProblem(problem, show);
         const { severity, file } = problem;
         const code = problem.code === 'k3s-start' ? problem.values.finding.code : problem.code;
-        return { severity, code, file: show(file), message: text, k3s, mend };
+        return { severity, code, file: show(file), message: text, k3s, hint: mend };
       }),
     })),
-    ...(rotation === undefined ? {} : { rotation: rotationJson(rotation, located) }),
+    ...(against === undefined
+      ? {}
+      : { against: against.against.tls, rotation: rotationJson(against.rotation, against.show) }),
   };
-}
-
-function rotationJson(
-  { verdict, rotation, consequences, against }: NonNullable<VerifyReport['rotation']>,
-  located: LocatedCaSet,
-) {
-  const paths: RotationPaths = { current: against.show, proposed: located.show };
-  const { accepted, unfit, log, fields, findings, caHash, trust, serviceKeysLost } = rotation;
-  return {
-    against: against.tls,
-    verdict,
-    accepted,
-    unfit,
-    log,
-    ...(log === undefined ? {} : { forcedLog: log.replace(rotationLog.refused, rotationLog.forced) }),
-    fields: fields.map(({ field, file, from, changed, failure }) => ({
-      field,
-      file: paths[from](file),
-      from,
-      changed,
-      ok: failure === undefined,
-      ...(failure === undefined
-        ? {}
-        : {
-            code: failure.code,
-            k3s: `${field}: ${failure.log.trimEnd()}`,
-            ...messageJson(describeRotationFailure(file, failure, paths)),
-          }),
-    })),
-    findings: findings.map((finding) => ({
-      code: finding.code,
-      effect: finding.effect,
-      file: located.show(finding.file),
-      ...messageJson(describeRotationFinding(finding, paths)),
-    })),
-    consequences: consequences.map((consequence) => ({
-      code: consequence.code,
-      ...consequence.values,
-      message: describeConsequence(consequence),
-    })),
-    caHash: { before: caHash.before?.hash, after: caHash.after?.hash, kept: caHash.kept },
-    trust,
-    serviceKeysLost,
-  };
-}
-
-function messageJson({ error, hint }: { error: string; hint?: string }) {
-  return { message: error, mend: hint };
 }

@@ -1,6 +1,6 @@
 import type { Core } from '@k3s-pki/core';
-import { type Product, rotationFields } from '@k3s-pki/k3s';
-import { type CaSet, reportRotation, setAfterRotation, verifyCaSet } from '@k3s-pki/plan';
+import { judgeRotation, type Product, rotationFields } from '@k3s-pki/k3s';
+import { setAfterRotation, verifyCaSet } from '@k3s-pki/plan';
 import { type LocatedCaSet, readCaSet } from '../ca-set.ts';
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
@@ -49,12 +49,13 @@ function alone(located: LocatedCaSet, core: Core, at: number): Judged {
 function rotated(located: LocatedCaSet, against: LocatedCaSet, core: Core, at: number): Judged {
   const unreadable = [...unreadableFiles(located), ...unreadableFiles(against)];
   if (unreadable.length > 0) throw new Failure(unreadable);
-  const rotation = reportRotation(against.set, located.set, core, at);
-  const after: CaSet = setAfterRotation(against.set, located.set);
+  const rotation = judgeRotation(against.set.files, located.set.files, (request) => core.chains(request), at);
+  const after = setAfterRotation(against.set, located.set);
   const verification = verifyCaSet(after, core, at);
   const show: ShowPath = (path) => (after.files(path) === located.set.files(path) ? located : against).show(path);
-  const ok = rotation.rotation.accepted && !rotation.rotation.unfit && verification.ok;
-  return { ok, located, verification, show, rotation: { ...rotation, against } };
+  const ok = rotation.accepted && !rotation.unfit && verification.ok;
+  const paths = { current: against.show, proposed: show };
+  return { ok, located, verification, show, against: { against, rotation, show: paths } };
 }
 
 /** K3s would pass over what it can't read and keep what it has; here it would be a wrong verdict. */

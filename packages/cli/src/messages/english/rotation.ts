@@ -1,163 +1,165 @@
-import {
-  type RotationFailure,
-  type RotationFailureCode,
-  type RotationFailureValues,
-  type RotationFinding,
-  type RotationFindingCode,
-  type RotationFindingValues,
-  type RotationSet,
-  tlsFile,
+import type {
+  PairFailure,
+  RotationConsequence,
+  RotationConsequenceCode,
+  RotationConsequenceValues,
+  RotationFailure,
+  RotationFailureCode,
+  RotationFailureValues,
+  RotationFinding,
+  RotationFindingCode,
+  RotationFindingValues,
+  RotationSet,
 } from '@k3s-pki/k3s';
-import type { RotationConsequence, RotationConsequenceCode, RotationConsequenceValues } from '@k3s-pki/plan';
 import type { Message } from '../../failure.ts';
 import type { ShowPath } from '../english.ts';
 
-/** Where the files of the two sets lie. */
-export type RotationPaths = Readonly<Record<RotationSet, ShowPath>>;
+/** How the files of the set in use and of the new set are shown. */
+export type ShowInSet = Readonly<Record<RotationSet, ShowPath>>;
 
 type FailureWords = {
-  [Code in RotationFailureCode]: (values: RotationFailureValues[Code], file: string, show: RotationPaths) => Message;
+  [Code in RotationFailureCode]: (values: RotationFailureValues[Code], file: string, show: ShowInSet) => Message;
 };
 
-/** Why `rotate-ca` refuses a field: what is wrong, then how to mend it. */
-const failures: FailureWords = {
-  'unreadable-bundle': ({ set, line, reason }, file) => ({
+const failureWords: FailureWords = {
+  'unreadable-bundle': ({ set, line, reason }, file, show) => ({
     error:
       line === undefined
-        ? `${file}: no certificate in PEM form that K3s reads`
-        : `${file}: line ${line}: a certificate that K3s does not read: ${reason}`,
+        ? `${show[set](file)}: K3s reads no certificate in it`
+        : `${show[set](file)}: line ${line}: ${reason ?? 'not a certificate'}, and K3s then reads none of the bundle`,
     hint:
       set === 'current'
-        ? 'the set in use is damaged: restore this file from another server or a backup first'
-        : 'copy the file again from its source: CERTIFICATE blocks, the CA first, then its issuers up to the root',
+        ? 'this is the file in use: compare it with another server, and with a backup'
+        : 'put the CA certificate first and its issuers after it, in PEM form',
   }),
-  'single-certificate': ({ subject }, file) => ({
-    error: `${file}: holds ${subject} alone`,
-    hint: 'append its issuers up to the root: cat ca.pem intermediate-ca.pem root-ca.pem; a self-signed CA needs a root above it, cross-signed by the CA in use (k3s-pki rotate-default-ca-certs)',
+  'single-certificate': ({ subject }, file, show) => ({
+    error: `${show.proposed(file)}: holds ${subject} alone; K3s wants its root, and what stands between, in the same file`,
+    hint: 'a self-signed CA cannot follow another one without --force: rotate-default-ca-certs makes cross-signed ones',
   }),
-  'not-verified': ({ subject, detail, roots }, file) =>
-    roots.length === 0
-      ? {
-          error: `${file}: the bundle in use holds no root, so nothing can be verified with it`,
-          hint: 'only --force gets past this once: put the root at the end of the new bundle, and the next rotation will do without',
-        }
-      : {
-          error: `${file}: no chain from ${subject} to ${roots.join(' or ')}, the root in use: ${detail}`,
-          hint: 'issue the new CA below the root in use, or have the new root cross-signed by the old one and append both to the bundle; it must be valid now, and any extended key usage must have serverAuth',
-        },
-  pair: ({ why, certificateFrom, keyFrom, rootFirst }, file) => {
-    const error = {
-      'no-certificate': 'no CERTIFICATE block in PEM form in the bundle',
-      'malformed-certificate': "the bundle's first certificate can't be read",
-      'no-key': 'no private key in PEM form',
-      'encrypted-key': 'the private key is encrypted, and K3s has no passphrase for it',
-      'malformed-key': "the private key can't be read",
-      mismatch: rootFirst
-        ? "the key belongs to a later certificate: the CA's own must be the first of the bundle"
-        : 'not the key of the first certificate in the bundle',
-    }[why];
-    const half =
-      certificateFrom === keyFrom
-        ? ''
-        : `; the ${certificateFrom === 'proposed' ? 'certificate' : 'key'} is new, the ${certificateFrom === 'proposed' ? 'key' : 'certificate'} in use is kept`;
-    const hint = rootFirst
-      ? 'order the bundle: the CA, its issuers, the root last'
-      : half === ''
-        ? 'put the unencrypted key of the new CA there: PKCS#1, SEC1 or PKCS#8, in PEM form'
-        : 'propose certificate and key together';
-    return { error: `${file}: ${error}${half}`, hint };
-  },
-  'unreadable-service-key': ({ set }, file) => ({
-    error: `${file}: no key that the API server reads`,
+  'not-verified': ({ subject, detail, roots }, file, show) => ({
+    error:
+      roots.length === 0
+        ? `${show.proposed(file)}: nothing can vouch for ${subject}: the bundle in use does not hold its own root`
+        : `${show.proposed(file)}: ${subject} was not signed, directly or over the new bundle, by what is in use (${roots.join('; ')}): ${detail}`,
     hint:
-      set === 'current'
-        ? 'the set in use is damaged: restore this file from another server or a backup first'
-        : 'it takes RSA keys in PKCS#1 or PKCS#8 and EC keys in SEC1, unencrypted, in PEM form; then append the keys in use',
+      roots.length === 0
+        ? 'only --force can replace a bundle without its root'
+        : 'sign the new CAs with the old root, or have the old root cross-sign the new one; another root needs --force',
+  }),
+  pair: ({ why, certificateFrom, keyFrom, rootFirst }, file, show) => ({
+    error: `${show[keyFrom](file)}: ${pairWords[why]}`,
+    hint: rootFirst
+      ? "the key is of a later certificate in the bundle: put the CA's own certificate first"
+      : certificateFrom === keyFrom
+        ? 'stage the certificate and the key that were made together'
+        : 'only one half of the pair is staged, and K3s takes the other half from the set in use: stage both',
+  }),
+  'unreadable-service-key': ({ set }, file, show) => ({
+    error: `${show[set](file)}: K3s reads no RSA or EC key in it`,
+    hint: 'RSA keys in PKCS#1 or PKCS#8, EC keys in SEC1, unencrypted, in PEM form',
   }),
   'service-key-lost': ({ kept }, file, show) => ({
-    error: `${file}: the key that signs tokens now is not in it${kept === 0 ? '' : `, only ${kept} older ones`}`,
-    hint: `append the file in use: cat ${show.current(tlsFile.serviceKey)} >> ${file}`,
+    error: `${show.proposed(file)}: the key that signs service account tokens now is not in it${kept > 0 ? ', older ones are' : ''}`,
+    hint: 'append the service.key in use to the new one: k3s-pki service-account rotate does it',
   }),
 };
 
-/** The words for a field that K3s refuses; its own words are `failure.log`. */
-export function describeRotationFailure(file: string, failure: RotationFailure, show: RotationPaths): Message {
-  const words = failures[failure.code] as (values: unknown, file: string, show: RotationPaths) => Message;
-  const set = 'set' in failure.values ? failure.values.set : 'proposed';
-  return words(failure.values, show[set](file), show);
-}
+const pairWords: Readonly<Record<PairFailure['why'], string>> = {
+  'no-certificate': 'there is no certificate for this key',
+  'no-key': 'there is no private key in PEM form',
+  'malformed-certificate': 'its certificate cannot be read',
+  'encrypted-key': 'the key is encrypted, and K3s has no passphrase for it',
+  'malformed-key': 'the private key cannot be read',
+  mismatch: 'not the key of the first certificate in the bundle',
+};
 
 type FindingWords = {
-  [Code in RotationFindingCode]: (values: RotationFindingValues[Code], file: string, show: RotationPaths) => Message;
+  [Code in RotationFindingCode]: (values: RotationFindingValues[Code], file: string, show: ShowInSet) => Message;
 };
 
-/** What K3s accepts without a word, and what then goes wrong. */
-const findings: FindingWords = {
-  'nothing-proposed': ({ found }, file, { proposed }) => ({
+const findingWords: FindingWords = {
+  'nothing-proposed': ({ found }, file, show) => ({
     error:
       found === 0
-        ? `${proposed(file)}: none of the files that rotate-ca reads is there; K3s would warn of each, save what it has and answer "certificates saved to datastore"`
-        : `${proposed(file)}: every file equals the one in use; K3s would answer "certificates saved to datastore" and change nothing`,
-    hint: 'name the folder whose tls folder has the new files',
+        ? `${show.proposed(file)}: none of the files that rotate-ca reads is there; K3s would answer "certificates saved to datastore" and rotate nothing`
+        : `${show.proposed(file)}: every file equals the one in use, so there is nothing to rotate`,
+    hint: '--path names the folder above tls: /opt/k3s/server for /opt/k3s/server/tls/server-ca.crt',
   }),
-  'half-proposed': ({ missing }, file, { proposed }) => ({
-    error: `${proposed(file)}: half a pair; K3s keeps the ${missing.endsWith('.key') ? 'key' : 'certificate'} in use`,
-    hint: `put ${proposed(missing)} there too`,
+  'half-proposed': ({ missing }, file, show) => ({
+    error: `${show.proposed(file)}: half a pair; ${show.current(missing)} stays as it is`,
+    hint: 'stage both halves',
   }),
-  'older-than-current': ({ seconds }, file, { current, proposed }) => ({
-    error: `${proposed(file)}: ${spanOf(seconds)} older than the file in use; K3s accepts it, and the next start of a server stops with "${current(file)} newer than datastore and could cause a cluster outage. Remove the file(s) from disk and restart to be recreated from datastore."`,
-    hint: `touch ${proposed(file)} before it is loaded`,
+  'older-than-current': ({ seconds }, file, show) => ({
+    error: `${show.proposed(file)}: older than the file in use by ${duration(seconds)}; K3s stores that time, and its next start stops because the file on the disk is newer`,
+    hint: 'k3s-pki certificate rotate-ca sends the time of the rotation; with K3s itself: touch the staged files first',
   }),
-  'same-ca': ({ other, subject }, file, { proposed }) => ({
-    error: `${proposed(file)}: ${subject} has the same key as the CA in ${proposed(other)}: who is trusted by one is trusted by the other`,
-    hint: 'make a CA of its own for each purpose',
+  'same-ca': ({ other, subject }, file, show) => ({
+    error: `${show.proposed(file)}: the same key as in ${show.proposed(other)} (${subject}): who may sign for one purpose may sign for the other`,
+    hint: 'give each of the five CAs a key of its own',
   }),
-  'bundle-without-root': ({ subject }, file, { proposed }) => ({
-    error: `${proposed(file)}: K3s accepts it, but the root of ${subject} is not in it: the next rotation will need --force, and join tokens carry the hash of the file`,
-    hint: 'append the root certificate',
+  'bundle-without-root': ({ subject }, file, show) => ({
+    error: `${show.proposed(file)}: the root of ${subject} is not in it; the next rotation will need --force`,
+    hint: 'append the intermediate and the root',
   }),
 };
-
-/** The words for what K3s does not say. */
-export function describeRotationFinding({ code, file, values }: RotationFinding, show: RotationPaths): Message {
-  return (findings[code] as (values: unknown, file: string, show: RotationPaths) => Message)(values, file, show);
-}
 
 type ConsequenceWords = {
-  [Code in RotationConsequenceCode]: (values: RotationConsequenceValues[Code]) => string;
+  [Code in RotationConsequenceCode]: (values: RotationConsequenceValues[Code]) => Message;
 };
 
-const consequences: ConsequenceWords = {
-  'new-token': ({ before, after }) =>
-    `join tokens change: K10${before}:: is refused, every node that joined with it needs K10${after}:: before its restart`,
-  'server-untrusted': () =>
-    'agents, pods and kubeconfigs have the old server CA: agents must join again with the new token, every pod must be restarted, every copied kubeconfig replaced',
-  'supervisor-certificate': () =>
-    'the supervisor\'s own certificate stays the old one, and every client fails with "CA cert validation failed" until you run certificate rotate --service k3s-server and restart each server once more',
-  'clients-refused': () =>
-    'client certificates of the old CA are refused: copied kubeconfigs and what the certificates API signed; those of the nodes are renewed at their restart',
-  'etcd-split': () =>
-    'etcd members before and after their restart refuse each other: with more than one server stop all of them, then start all of them',
-  'aggregation-refused': () =>
-    'aggregated API servers, such as metrics-server, refuse requests until they have read the new CA: restart them',
-  'tokens-refused': ({ count, signing }) =>
-    signing
-      ? 'the tokens of all pods are refused: every pod must be restarted, every long-lived token made anew'
-      : `tokens of ${count === 1 ? 'an older key' : `${count} older keys`} are refused: long-lived ones must be made anew`,
-  restart: ({ agents, pods }) => {
-    if (agents) return `restart every server, then every agent${pods ? ', then every pod' : ''}`;
-    return `restart every server${pods ? ', then every pod' : ''}; agents${pods ? '' : ' and pods'} need no restart`;
-  },
+const consequenceWords: ConsequenceWords = {
+  'tokens-refused': ({ after }) => ({
+    error: 'join tokens with the old CA hash are refused',
+    hint: `before a node restarts, give it a token that begins with K10${after}:: (config.yaml, .env files, systemd units)`,
+  }),
+  'server-distrusted': () => ({
+    error: 'pods, agents and kubeconfigs that know the old server CA alone refuse the new API server',
+    hint: 'restart the agents, then every pod that talks to the API; give out kubeconfigs again',
+  }),
+  'supervisor-certificate': () => ({
+    error: 'the supervisor keeps its old certificate, and everything that has the new CAs refuses it',
+    hint: 'on each server, before its restart: k3s-pki certificate rotate --service k3s-server',
+  }),
+  'clients-refused': () => ({
+    error:
+      'client certificates of the old client CA are refused: agents until their restart, copied kubeconfigs for good',
+    hint: 'restart the agents soon after the servers; give out kubeconfigs again',
+  }),
+  'etcd-members-apart': () => ({
+    error: 'members of etcd with the old CAs and with the new ones refuse each other',
+    hint: 'restart the servers one right after the other; the cluster has no quorum in between',
+  }),
+  'aggregation-refused': () => ({
+    error: 'extension API servers, such as metrics-server, refuse the API server until they have read its new CA',
+    hint: 'restart their pods after the servers',
+  }),
+  'service-tokens-refused': ({ keys, signing }) => ({
+    error: `service account tokens that ${keys === 1 ? 'a dropped key' : `${keys} dropped keys`} signed are refused${signing ? ', all tokens of running pods among them' : ''}`,
+    hint: signing
+      ? 'keep the old service.key behind the new key, or restart every pod'
+      : 'fine once the tokens of those keys have expired',
+  }),
 };
 
-/** What a rotation means for those who hold the old set. */
-export function describeConsequence({ code, values }: RotationConsequence): string {
-  return (consequences[code] as (values: unknown) => string)(values);
+/** The words for one check of K3s that fails. */
+export function describeRotationFailure(failure: RotationFailure, file: string, show: ShowInSet): Message {
+  const words = failureWords[failure.code] as (values: unknown, file: string, show: ShowInSet) => Message;
+  return words(failure.values, file, show);
 }
 
-/** `40 s`, `3 h`, `12 days`. */
-function spanOf(seconds: number): string {
+/** The words for what K3s accepts and should not. */
+export function describeRotationFinding({ code, file, values }: RotationFinding, show: ShowInSet): Message {
+  return (findingWords[code] as (values: unknown, file: string, show: ShowInSet) => Message)(values, file, show);
+}
+
+/** The words for what stops working. */
+export function describeConsequence({ code, values }: RotationConsequence): Message {
+  return (consequenceWords[code] as (values: unknown) => Message)(values);
+}
+
+function duration(seconds: number): string {
   if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} minutes`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} hours`;
+  return `${Math.round(seconds / 86_400)} days`;
 }

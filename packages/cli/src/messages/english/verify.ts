@@ -1,11 +1,5 @@
 import type { CaShape, FindingCode, NodeRole, TopologyKind } from '@k3s-pki/k3s';
-import type {
-  RotationVerdict,
-  VerifyProblem,
-  VerifyProblemCode,
-  VerifyProblemValues,
-  VerifySectionName,
-} from '@k3s-pki/plan';
+import type { VerifyProblem, VerifyProblemCode, VerifyProblemValues, VerifySectionName } from '@k3s-pki/plan';
 import { octal } from '../../render/text.ts';
 import { day, type ShowPath } from '../english.ts';
 
@@ -182,12 +176,4 @@ export const roleNames: Readonly<Record<NodeRole, string>> = {
   'cross-signed-root': 'root, cross-signed',
   intermediate: 'intermediate',
   ca: 'CA',
-};
-
-/** What comes of a rotation, in one line. */
-export const verdictNames: Readonly<Record<RotationVerdict, string>> = {
-  nothing: 'nothing would be rotated',
-  'non-disruptive': 'non-disruptive: K3s accepts these files, and a restart is all it takes',
-  disruptive: 'K3s accepts these files without --force, but more than a restart is needed',
-  'needs-force': 'K3s refuses these files; only --force would load them',
 };
