@@ -43,3 +43,8 @@ export const isTimeout = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 
 
 /** The users that K3s knows by a token. Source: K3s `pkg/daemons/control/deps/deps.go`, genUsers. */
 export const isTokenUser = isEnum(['server', 'node'] as const);
+
+/** Values of a repeated option, each a list with commas. An empty one stays: it is a mistake, not the absence of a choice. */
+export function separated(lists: readonly string[]): string[] {
+  return lists.flatMap((list) => list.split(',').map((value) => value.trim()));
+}

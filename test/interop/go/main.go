@@ -34,6 +34,7 @@ var commands = []command{
 	{"tokens", "< JSON lines", tokenLines},
 	{"renewals", "< JSON lines", renewals},
 	{"rotate-ca", "< JSON lines", rotateCA},
+	{"supervisor", "--record FILE [--etcd] [--trouble KIND:PATH] SERVER_DIR", supervisor},
 }
 
 func main() {
