@@ -35,3 +35,4 @@ export {
 export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
 export * from './verify.ts';
+export * from './token.ts';

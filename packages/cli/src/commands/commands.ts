@@ -22,6 +22,11 @@ export const commands: readonly CommandEntry[] = [
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
   entry('service-account rotate', async () => (await import('./service-account/rotate.ts')).ServiceAccountRotate),
   entry('service-account list', async () => (await import('./service-account/list.ts')).ServiceAccountList),
+  entry('token show', async () => (await import('./token/show.ts')).TokenShow),
+  entry('token check', async () => (await import('./token/check.ts')).TokenCheck),
+  entry('token hash', async () => (await import('./token/hash.ts')).TokenHash),
+  entry('token new', async () => (await import('./token/new.ts')).TokenNew),
+  entry('token for', async () => (await import('./token/for.ts')).TokenFor),
 ];
 
 function entry(words: string, load: CommandEntry['load']): CommandEntry {
