@@ -18,6 +18,7 @@ export {
   type RotatePlan,
 } from './rotate.ts';
 export type { PlannedBackup, PlannedCopy, PlannedDirectory } from './rotate-backup.ts';
+export * from './rotate-ca.ts';
 export type { LeafProblem, LeafProblemCode, LeafProblemValues } from './rotate-problems.ts';
 export {
   type Holder,
@@ -29,4 +30,5 @@ export {
   leafTreeScope,
   roleOf,
 } from './rotate-snapshot.ts';
+export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
