@@ -10,7 +10,7 @@ export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
 export * from './restore.ts';
 export { type Backup, backupsOf } from './restore-backups.ts';
-export { type LeafFate, leafFate, renewalDays } from './restore-fit.ts';
+export type { LeafFate } from './restore-fit.ts';
 export {
   type LeafPlanned,
   type PlannedMarker,
