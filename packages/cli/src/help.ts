@@ -45,6 +45,13 @@ const valueNames: Readonly<Record<string, string>> = {
   '--shard': 'I/N',
   '--shards': 'N',
   '--against': 'DIR',
+  '--connect': 'HOST:PORT',
+  '--server-name': 'NAME',
+  '--timeout': 'SECONDS',
+  '--k3s-version': 'VERSION',
+  '--warn': 'DAYS',
+  '--fail-on': 'WHEN',
+  '--to': 'FILE',
   '--service': 'NAMES',
 };
 

@@ -1,6 +1,7 @@
 /** Pure planners, one per verb: options + snapshot of the files + clock -> plan, or everything that stands in its way. */
 
 export * from './ca-set.ts';
+export * from './check.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
 export * from './issue.ts';
