@@ -15,3 +15,4 @@ export * from './service-key.ts';
 export * from './services.ts';
 export * from './subject.ts';
 export * from './token.ts';
+export * from './topology.ts';

@@ -1,4 +1,6 @@
 /** Pure planners, one per verb: options + snapshot of the files + clock -> plan, or everything that stands in its way. */
+
+export * from './ca-set.ts';
 export * from './check.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
@@ -11,7 +13,7 @@ export * from './renew.ts';
 export * from './renew-problems.ts';
 export * from './restore.ts';
 export { type Backup, backupsOf } from './restore-backups.ts';
-export { type LeafFate, leafFate, renewalDays } from './restore-fit.ts';
+export type { LeafFate } from './restore-fit.ts';
 export {
   type LeafPlanned,
   type PlannedMarker,
@@ -35,3 +37,5 @@ export {
 } from './rotate-snapshot.ts';
 export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
+export * from './token.ts';
+export * from './verify.ts';
