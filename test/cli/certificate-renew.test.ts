@@ -212,6 +212,15 @@ test('another CA: every leaf of it; --service and --all choose', () => {
   assert.ok(outlooks(dir).every((line) => / keep$/.test(line)));
 });
 
+test('--exit-code tells whether something was renewed', () => {
+  const dir = serverDataDir();
+  assert.is(renew(dir, '--exit-code').code, 0);
+  assert.is(renew(dir, '--exit-code', '--all', '--dry-run').code, 3);
+  assert.is(renew(dir, '--exit-code', '--all').code, 3);
+  rmSync(join(dir, 'server/tls/client-ca.key'));
+  assert.is(renew(dir, '--exit-code', '--all').code, 1);
+});
+
 test('rke2 has its own names', async () => {
   const dir = serverDataDir();
   await putLeaf(dir, 'server/tls/client-rke2-controller', 'client', {

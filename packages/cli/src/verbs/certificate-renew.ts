@@ -20,7 +20,12 @@ export interface CertificateRenewOptions extends Omit<RenewOptions, 'days'> {
   readonly dataDir: string;
   readonly output: OutputFormat;
   readonly dryRun: boolean;
+  /** Whether the exit code says that something was renewed, or is due. */
+  readonly tells: boolean;
 }
+
+/** Exit code of `--exit-code`. */
+const renewedCode = 3;
 
 /** Options -> plan -> leaves -> staged -> committed -> report. Answers the exit code; throws Failure. */
 export async function certificateRenew(options: CertificateRenewOptions, context: Context): Promise<number> {
@@ -28,17 +33,18 @@ export async function certificateRenew(options: CertificateRenewOptions, context
   try {
     const core = await context.core();
     // The lock of a root that is not there would lie in a folder above it; the plan is a refusal then.
-    if (options.dryRun || !isDataDir(root)) {
-      const { plan } = makePlan(options, root, core, context);
-      await print(plan, root, options, context);
-    } else await renew(options, root, core, context);
-    return exitCode.done;
+    const plan =
+      options.dryRun || !isDataDir(root)
+        ? makePlan(options, root, core, context).plan
+        : await renew(options, root, core, context);
+    await print(plan, root, options, context);
+    return options.tells && plan.leaves.length > 0 ? renewedCode : exitCode.done;
   } catch (error) {
     throw asFailure(error);
   }
 }
 
-async function renew(options: CertificateRenewOptions, root: string, core: Core, context: Context): Promise<void> {
+async function renew(options: CertificateRenewOptions, root: string, core: Core, context: Context): Promise<RenewPlan> {
   const { clock, signal } = context;
   const held = await lock(root, { clock });
   let reading: LeafReading | undefined;
@@ -58,7 +64,7 @@ async function renew(options: CertificateRenewOptions, root: string, core: Core,
       for (const { content, secret } of writes) if (secret) content.fill(0);
       await commit(staged);
     }
-    await print(plan, root, options, context);
+    return plan;
   } finally {
     for (const bytes of reading?.contents.values() ?? []) bytes.fill(0);
     await unlock(held);

@@ -23,7 +23,8 @@ export class CertificateRenew extends Command<Context> {
       the files at its next start. The supervisor's dynamic-cert.json is renewed by the running K3s itself. An agent
       has no CA keys: its start fetches everything from the server.
 
-      Made for a timer: without anything to do it says so and exits with 0.
+      Made for a timer: without anything to do it says so and exits with 0. With --exit-code it exits with 3 when
+      something was renewed (with --dry-run: is due), so that a restart can follow.
     `,
     examples: [
       ['What is due', '$0 certificate renew'],
@@ -59,13 +60,14 @@ export class CertificateRenew extends Command<Context> {
     description: outputDescription,
   });
   dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  exitCode = Option.Boolean('--exit-code', false, { description: 'exit with 3 when something was renewed, or is due' });
 
   async execute(): Promise<number> {
-    const { product, within: withinDays, all, clusterDomain, output, dryRun } = this;
+    const { product, within: withinDays, all, clusterDomain, output, dryRun, exitCode: tells } = this;
     const dataDir = this.dataDir ?? defaultDataDir(product);
     const services = separated(this.service);
     return certificateRenew(
-      { product, dataDir, services, withinDays, all, clusterDomain, output, dryRun },
+      { product, dataDir, services, withinDays, all, clusterDomain, output, dryRun, tells },
       this.context,
     );
   }
