@@ -481,6 +481,29 @@ test('endpoints: the chain that is served, by the name that is asked for; refusa
   }
 });
 
+test('endpoints: a server that demands a client certificate still shows its own', async () => {
+  const dir = serverDataDir();
+  const file = (name: string) => readFileSync(join(dir, 'server/tls', name), 'utf8');
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const server = createTlsServer({
+      cert: file('etcd/server-client.crt'),
+      key: file('etcd/server-client.key'),
+      ca: file('etcd/server-ca.crt'),
+      requestCert: true,
+      rejectUnauthorized: true,
+      maxVersion,
+    });
+    const port = await listen(server);
+    try {
+      const run = await finished(['certificate', 'check', '--connect', `127.0.0.1:${port}`]);
+      assert.is(run.code, 0, run.stdout);
+      assert.match(run.stdout, /OK +CN=etcd-server/, maxVersion);
+    } finally {
+      server.close();
+    }
+  }
+});
+
 test('a folder that is no data dir, one without certificates, and wrong words: one error each', () => {
   const dir = folder();
   for (const [args, code, error] of [
@@ -516,6 +539,23 @@ test('DATA_DIR is the default and nothing more; a named data dir is looked into 
   mkdirSync(join(dir, 'agent/containerd'), { recursive: true });
   cpSync(join(other, 'one.crt'), join(dir, 'agent/containerd/image.crt'));
   assert.is(count([dir]), count([]));
+});
+
+test('--service: the files of some services', () => {
+  const dir = serverDataDir();
+  const paths = (...args: string[]) => [
+    ...new Set(rowsOf('--data-dir', dir, ...args).rows.map(({ path }) => path.slice(dir.length + 1))),
+  ];
+  assert.equal(paths('-s', 'etcd,kubelet'), [
+    'server/tls/etcd/client.crt',
+    'server/tls/etcd/peer-server-client.crt',
+    'server/tls/etcd/server-client.crt',
+    'agent/client-kubelet.crt',
+    'agent/serving-kubelet.crt',
+  ]);
+  const wrong = check('--data-dir', dir, '--service', 'etdc');
+  assert.is(wrong.code, 2);
+  assert.match(wrong.stderr, 'service etdc is not recognized');
 });
 
 test('a reader that leaves early is no error', () => {

@@ -104,7 +104,8 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  ${usage} [OPTIONS]`,
+    // clipanion does not say what the arguments at the end are; they are paths in every command that has some.
+    `  ${usage.replace(/ \.\.\.$/, ' [PATH]...')} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),

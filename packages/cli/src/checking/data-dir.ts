@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { dataDirLeaves, defaultDataDir, type Product, tlsDir } from '@k3s-pki/k3s';
+import { adminKubeconfig, dataDirLeaves, defaultDataDir, type Product, tlsDir } from '@k3s-pki/k3s';
 import { type Candidate, isCertificateFile, walkFolder } from './walk.ts';
 
 /** Whether a folder looks like a data dir: a server's or an agent's files are in it. */
@@ -24,6 +24,6 @@ export function* dataDirFiles(root: string, product: Product): Generator<Candida
   for (const folder of ['server/cred', 'agent']) {
     if (existsSync(join(root, folder))) yield* walkFolder(join(root, folder), isKubeconfig, false);
   }
-  const own = `/etc/rancher/${product}/${product}.yaml`;
+  const own = adminKubeconfig(product);
   if (root === defaultDataDir(product) && existsSync(own)) yield { path: own, named: false };
 }
