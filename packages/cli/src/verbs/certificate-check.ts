@@ -105,7 +105,7 @@ function candidatesOf(options: CertificateCheckOptions, cwd: string): Iterable<C
   const isOfService = serviceFilter(options);
   if (dataDir.given || (paths.length === 0 && connect.length === 0)) {
     const root = resolve(cwd, dataDir.path);
-    if (!isDataDir(root)) {
+    if (isDataDir(root) === false) {
       throw refusal({
         error: `${root}: not a data dir of ${product}: neither server/tls nor agent is in it`,
         hint: 'name the data dir with --data-dir (and --product rke2 for RKE2), or files and folders to look into',
@@ -115,7 +115,9 @@ function candidatesOf(options: CertificateCheckOptions, cwd: string): Iterable<C
   }
   for (const path of paths) {
     const full = resolve(cwd, path);
-    lists.push(isDataDir(full) ? filtered(dataDirFiles(full, product), (file) => isOfService(full, file)) : walk(full));
+    lists.push(
+      isDataDir(full) === true ? filtered(dataDirFiles(full, product), (file) => isOfService(full, file)) : walk(full),
+    );
   }
   return chained(lists);
 }

@@ -34,7 +34,7 @@ export async function certificateRenew(options: CertificateRenewOptions, context
     const core = await context.core();
     // The lock of a root that is not there would lie in a folder above it; the plan is a refusal then.
     const plan =
-      options.dryRun || !isDataDir(root)
+      options.dryRun || isDataDir(root) !== true
         ? makePlan(options, root, core, context).plan
         : await renew(options, root, core, context);
     await print(plan, root, options, context);
