@@ -1,6 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { chmodSync, chownSync, copyFileSync, cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -267,6 +277,17 @@ test('CAs that cannot sign: every one is named with its leaves, nothing is writt
   assert.equal(new Set(problems.map(({ code }) => code)), new Set(['ca-unusable']));
   assert.equal(tree(dir), before);
   assert.is(renew(dir, '--all', '--service', 'etcd').code, 0, 'other services are not held up');
+});
+
+test('what is no regular file is named, and nothing is written', () => {
+  const dir = serverDataDir();
+  rmSync(join(dir, 'server/tls/client-admin.key'));
+  mkdirSync(join(dir, 'server/tls/client-admin.key'));
+  const before = tree(dir);
+  const run = renew(dir);
+  assert.is(run.code, 1);
+  assert.match(run.stderr, /error: .*client-admin\.key: not a regular file\n.*hint: move it away/);
+  assert.equal(tree(dir), before);
 });
 
 test('names that nothing tells are not made up', () => {

@@ -193,14 +193,8 @@ class Planner {
     const causes = causesOf(outlook);
     if (causes.length === 0 && all) causes.push('all');
     if (causes.length === 0) return { path: `${path}.crt`, notAfter: current?.notAfter ?? 0 };
-    for (const [half, end] of [
-      [files.certificate, 'crt'],
-      [files.key, 'key'],
-    ] as const) {
-      if (half !== 'unreadable') continue;
-      this.#problems.error('not-a-file', `${path}.${end}`, {});
-      return undefined;
-    }
+    const usable = [`${path}.crt`, `${path}.key`].map((file) => this.#isUsable(file));
+    if (usable.includes(false)) return undefined;
     return { leaf, causes, key: outlook.action === 'renew' ? outlook.key : 'new', current };
   }
 
@@ -250,6 +244,8 @@ class Planner {
     for (const ca of new Set(due.map(({ leaf }) => leaf.ca))) {
       const leaves = due.filter(({ leaf }) => leaf.ca === ca).map(({ leaf }) => `${leaf.path}.crt`);
       const own = [tlsFile.caBundle(ca), tlsFile.caKey(ca)];
+      // What cannot be read at all would pass for missing.
+      if (own.map((file) => this.#isUsable(file)).includes(false)) continue;
       for (const { file, effect, reason } of findings) {
         if (effect !== 'odd' && own.includes(file)) this.#problems.error('ca-unusable', file, { reason, leaves });
       }
@@ -323,6 +319,14 @@ class Planner {
     const entry = this.#tree.entries.get(path);
     if (entry === undefined) return 'absent';
     return this.#files(path) ?? 'unreadable';
+  }
+
+  /** Whether a file is a regular one, or absent; else the problem is noted. */
+  #isUsable(path: string): boolean {
+    const entry = this.#tree.entries.get(path);
+    if (entry === undefined || entry.kind === 'file') return true;
+    this.#problems.error('unusable-file', path, { why: entry.kind === 'unreadable' ? entry.why : 'special' });
+    return false;
   }
 
   #plannedKey(path: string, kind: 'new' | 'kept'): PlannedLeafFile {
