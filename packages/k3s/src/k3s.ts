@@ -27,3 +27,27 @@ export {
   servicePlace,
 } from './leaf-table.ts';
 export { defaultDataDir, type Product, products } from './product.ts';
+export {
+  type BootstrapToken,
+  caHashLength,
+  formatToken,
+  hashMismatch,
+  isHash,
+  mask,
+  maskToken,
+  normaliseFault,
+  normaliseToken,
+  type ParsedToken,
+  type PasswordToken,
+  parseToken,
+  passwordOctets,
+  publicHash,
+  publicUser,
+  randomPassword,
+  type Token,
+  type TokenFault,
+  type TokenForm,
+  tokenCredentials,
+  tokenFaults,
+  tokenFileText,
+} from './token.ts';
