@@ -38,6 +38,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--check': 'HOW',
   '--shard': 'I/N',
   '--shards': 'N',
+  '--topology': 'NAME',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `paths`, the help of a word that several commands begin with. */

@@ -10,7 +10,21 @@ export {
   type PemFile,
   whyServiceKeyFails,
 } from './first-start.ts';
-export { type CaName, caNames, hyphenated, mode, signsOfUse, tlsDir, tlsFile } from './layout.ts';
+export {
+  type CaName,
+  caNames,
+  defaultCaPrefix,
+  firstStartMode,
+  hyphenated,
+  inRotation,
+  mode,
+  rotationDir,
+  rotationFile,
+  signsOfUse,
+  tlsDir,
+  tlsFile,
+  tokenFile,
+} from './layout.ts';
 export {
   domainPlace,
   type LeafProfile,
