@@ -65,3 +65,16 @@ export {
   tokenFaults,
   tokenFileText,
 } from './token.ts';
+export * from './ca-hash.ts';
+export * from './first-start.ts';
+export * from './layout.ts';
+export * from './leaf-table.ts';
+export * from './pem-readers.ts';
+export * from './product.ts';
+export * from './renewal.ts';
+export * from './renewal-window.ts';
+export * from './renewed-leaves.ts';
+export * from './rotate-ca.ts';
+export * from './services.ts';
+export * from './subject.ts';
+export * from './token.ts';

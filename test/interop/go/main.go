@@ -30,6 +30,8 @@ var commands = []command{
 	{"verify", "< JSON lines", verifyLines},
 	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
+	{"renewals", "< JSON lines", renewals},
+	{"rotate-ca", "< JSON lines", rotateCA},
 }
 
 func main() {

@@ -1,7 +1,23 @@
-import { CertificateIssue } from './certificate/issue.ts';
-import { CertificateProfiles } from './certificate/profiles.ts';
-import { GenerateCustomCaCerts } from './generate-custom-ca-certs.ts';
-import { KeyGenerate } from './key/generate.ts';
+import type { CommandClass as AnyCommand, Usage } from 'clipanion';
+import type { Context } from '../context.ts';
 
-/** Every command, in the order of the help. A command's file path is its words. */
-export const commands = [GenerateCustomCaCerts, CertificateIssue, CertificateProfiles, KeyGenerate] as const;
+/** A command that help can describe. */
+export type CommandClass = AnyCommand<Context> & { usage?: Usage };
+
+/** A command by its words. Its class is loaded when it is asked for, so that a start does not grow with their number. */
+export interface CommandEntry {
+  readonly path: readonly string[];
+  readonly load: () => Promise<CommandClass>;
+}
+
+/** Every command, in the order of the help. A command's file path is its words; `paths` of its class begins with them. */
+export const commands: readonly CommandEntry[] = [
+  entry('generate-custom-ca-certs', async () => (await import('./generate-custom-ca-certs.ts')).GenerateCustomCaCerts),
+  entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
+  entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
+  entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
+];
+
+function entry(words: string, load: CommandEntry['load']): CommandEntry {
+  return { path: words.split(' '), load };
+}
