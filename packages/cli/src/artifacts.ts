@@ -1,5 +1,5 @@
 import type { Certificate, Core, KeyProgress, PrivateKey } from '@k3s-pki/core';
-import { caHash, formatToken, parseToken, tokenFileText } from '@k3s-pki/k3s';
+import { caHash, formatToken, parseToken, randomPassword, tokenFileText } from '@k3s-pki/k3s';
 import type { CaPlan, FilePart, PlanId, PlannedFile, PlannedIssuer } from '@k3s-pki/plan';
 import { internalError } from './failure.ts';
 import type { Reading } from './snapshot.ts';
@@ -89,7 +89,8 @@ export async function makeArtifacts(
         }
         case 'token': {
           const bundle = written.get(part.bundle) ?? internalError(part.bundle);
-          return joinToken(contents.get(part.file) ?? internalError(part.file), bundle, core, at);
+          const old = part.file === undefined ? text(randomPassword(random)) : contents.get(part.file);
+          return joinToken(old ?? internalError(`${part.file}`), bundle, core, at);
         }
       }
     };

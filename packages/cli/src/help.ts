@@ -37,6 +37,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--shard': 'I/N',
   '--shards': 'N',
   '--topology': 'NAME',
+  '--token-file': 'FILE',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */

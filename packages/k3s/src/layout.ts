@@ -1,5 +1,3 @@
-import type { Product } from './product.ts';
-
 /** The five CAs, in the order in which K3s's script makes them; a name is also the path below `server/tls`. */
 export const caNames = ['client', 'server', 'request-header', 'etcd/peer', 'etcd/server'] as const;
 export type CaName = (typeof caNames)[number];
@@ -53,16 +51,7 @@ export const mode = { directory: 0o750, certificate: 0o640, key: 0o600 } as cons
 /** What exists in a data dir as soon as a server has started in it once; relative to the data dir. */
 export const signsOfUse = ['server/db', 'server/token', 'server/cred'] as const;
 
-/** Modes of what a server writes at its first start. Source: K3s `pkg/daemons/control/server.go`, `prepare`;
- *  rancher/dynamiclistener `cert/io.go`. */
-export const firstStartMode = { dataDir: 0o755, directory: 0o700, certificate: 0o644, key: 0o600 } as const;
-
 /** The part of a subject that stands for a CA: `etcd/peer` is `etcd-peer`. */
 export function hyphenated(ca: string): string {
   return ca.replace('/', '-');
-}
-
-/** First part of the common name of a CA that K3s makes itself. Source: K3s `pkg/daemons/control/deps/deps.go`. */
-export function defaultCaPrefix(ca: CaName, product: Product): string {
-  return ca.startsWith('etcd/') ? hyphenated(ca) : `${product}-${ca}`;
 }

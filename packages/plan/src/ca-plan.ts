@@ -39,11 +39,11 @@ export type FilePart =
   | ({ readonly kind: 'found-certificate' } & FoundCertificate)
   | { readonly kind: 'found-block'; readonly file: string; readonly block: number }
   | { readonly kind: 'found-file'; readonly file: string }
-  /** A join token: the CA hash of the planned bundle `bundle` before the credentials of the token in `file`. */
-  | { readonly kind: 'token'; readonly bundle: string; readonly file: string };
+  /** A join token: the CA hash of the planned bundle `bundle`, and the credentials of the token in `file`, or new ones. */
+  | { readonly kind: 'token'; readonly bundle: string; readonly file?: string };
 
 export interface PlannedFile {
-  /** Relative to the data dir. */
+  /** Relative to the data dir; a join token's may lead out of it. */
   readonly path: string;
   readonly mode: number;
   readonly secret: boolean;

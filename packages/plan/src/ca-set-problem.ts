@@ -20,6 +20,10 @@ export interface CaSetProblemValues {
   'no-token': Record<never, never>;
   /** `fault`: K3s's words, where it has any. */
   'bad-token': { readonly fault: string };
+  /** The data dir belongs to a server that has its CAs; `signs` are paths relative to it. */
+  'started-already': { readonly signs: readonly string[] };
+  /** A token file where only a server that has started has one. */
+  'token-file-of-server': Record<never, never>;
   /** K3s would use these files and make the rest. */
   'made-already': { readonly files: readonly string[] };
 }

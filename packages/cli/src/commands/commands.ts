@@ -13,6 +13,11 @@ export interface CommandEntry {
 /** Every command, in the order of the help. A command's file path is its words; `paths` of its class begins with them. */
 export const commands: readonly CommandEntry[] = [
   entry('generate-custom-ca-certs', async () => (await import('./generate-custom-ca-certs.ts')).GenerateCustomCaCerts),
+  entry(
+    'generate-default-ca-certs',
+    async () => (await import('./generate-default-ca-certs.ts')).GenerateDefaultCaCerts,
+  ),
+  entry('rotate-default-ca-certs', async () => (await import('./rotate-default-ca-certs.ts')).RotateDefaultCaCerts),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
   entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),

@@ -62,7 +62,8 @@ export function planText(title: string, plan: CaPlan, root: string, stdout: Writ
     '',
     paint('bold', 'Files'),
     ...plan.files.map(
-      ({ path, mode, replaces }) => `  ${octal(mode)}  ${path}${replaces === 'absent' ? '' : '  (replaced)'}`,
+      ({ path, mode, replaces }) =>
+        `  ${octal(mode)}  ${path.startsWith('../') ? showIn(root)(path) : path}${replaces === 'absent' ? '' : '  (replaced)'}`,
     ),
     ...(plan.removes ?? []).map(({ path }) => `  gone  ${path}`),
     '',
@@ -157,8 +158,10 @@ function rowsOf(node: Node, plan: CaPlan, made: Artifacts['certificates'], depth
     planned === undefined
       ? [`${lead}${given?.subject}`, given?.known ?? '']
       : [
-          `${lead}CN=${planned.commonName}${planned.key === undefined ? '' : ' (cross-signed)'}`,
-          keyText(plan.keys.find(({ id }) => id === (planned.key ?? planned.id))?.type ?? ''),
+          `${lead}CN=${planned.commonName}`,
+          planned.key === undefined
+            ? keyText(plan.keys.find(({ id }) => id === planned.id)?.type ?? '')
+            : 'cross-signed',
           day(planned.notAfter),
           made.get(planned.id)?.sha256.slice(0, 8) ?? '',
         ];

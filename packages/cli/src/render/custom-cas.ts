@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { defaultDataDir, type FirstStart, tlsDir } from '@k3s-pki/k3s';
+import { defaultDataDir, type FirstStart, type Rotation, tlsDir } from '@k3s-pki/k3s';
 import type { CustomCaPlan } from '@k3s-pki/plan';
 import type { Artifacts } from '../artifacts.ts';
 import { topologyWords } from '../messages/english/ca-sets.ts';
@@ -18,10 +18,13 @@ export interface CustomCaReport {
   readonly from: string | undefined;
   readonly artifacts: Artifacts;
   readonly verdict: FirstStart;
+  /** What `rotate-ca` says of it there. */
+  readonly loading: Rotation | undefined;
 }
 
 /** The report for people: the tree, the join token's CA hash, the verdict, and what to do next. */
-export function reportText({ plan, root, from, artifacts, verdict }: CustomCaReport, stdout: Writable): string {
+export function reportText(report: CustomCaReport, stdout: Writable): string {
+  const { plan, root, from, artifacts, verdict, loading } = report;
   const paint = painter(stdout);
   const lines = [
     `${paint('green', '✔')} ${paint('bold', `custom CAs for ${plan.product}`)} in ${join(root, tlsDir)}`,
@@ -37,11 +40,10 @@ export function reportText({ plan, root, from, artifacts, verdict }: CustomCaRep
   const { protects, exposes } = topologyWords[plan.topology];
   lines.push(
     ...firstStartLines(plan, verdict, root, paint),
-    ...(from === undefined
+    ...(loading === undefined
       ? []
-      : [
-          `${paint('green', '✔')} rotate-ca accepts it without --force on the cluster of ${from}: the old CAs lead to the same roots`,
-        ]),
+      : [`${paint('green', '✔')} rotate-ca accepts it without --force in the place of the CAs of ${from}`]),
+    ...(loading?.caHash.kept ? ['  join tokens stay as they are'] : []),
     '',
     `${paint('bold', 'Topology')}: ${plan.topology}`,
     `  + ${protects}`,
@@ -59,7 +61,7 @@ export function reportText({ plan, root, from, artifacts, verdict }: CustomCaRep
 }
 
 /** The report for programs. Paths are absolute. */
-export function reportJson({ plan, root, from, artifacts, verdict }: CustomCaReport) {
+export function reportJson({ plan, root, from, artifacts, verdict, loading }: CustomCaReport) {
   const show = showIn(root);
   return {
     command: plan.verb,
@@ -71,6 +73,7 @@ export function reportJson({ plan, root, from, artifacts, verdict }: CustomCaRep
     caHash: verdict.caHash?.hash,
     tokenPrefix: verdict.caHash === undefined ? undefined : `K10${verdict.caHash.hash}::`,
     firstStart: firstStartJson(verdict, show),
+    ...(loading === undefined ? {} : { rotation: { accepted: loading.accepted, tokensKept: loading.caHash.kept } }),
     secureCopy: secureFiles(plan, root),
     rotateCa: rotateCaCommand(plan, root),
   };

@@ -1,10 +1,12 @@
+import { basename, dirname, join } from 'node:path';
 import type { Core, PrivateKey } from '@k3s-pki/core';
-import { type FirstStart, judgeFirstStart, type PemFile } from '@k3s-pki/k3s';
+import { type FirstStart, judgeFirstStart, judgeRotation, type PemFile, type Rotation } from '@k3s-pki/k3s';
 import type { CaPlan } from '@k3s-pki/plan';
-import { type Committed, commit, discard, lock, type Staged, stage, unlock } from '@k3s-pki/stage';
+import { commit, discard, lock, type Staged, stage, unlock } from '@k3s-pki/stage';
 import { type Artifacts, makeArtifacts, type SigningKeys } from '../artifacts.ts';
 import type { Context } from '../context.ts';
 import { Failure, internalError } from '../failure.ts';
+import { rotationRefused, rotationUnfit } from '../messages/english/ca-sets.ts';
 import { describeFinding } from '../messages/english.ts';
 import { warningsOf } from '../render/ca-sets.ts';
 import { writeMessages } from '../render/messages.ts';
@@ -31,8 +33,6 @@ export interface SetVerb<Plan extends CaPlan, Verdict> {
   readonly judge: (read: ReadFile, core: Core) => Verdict;
   /** Throws Failure for a set that must not be put in place. */
   readonly refuse: (verdict: Verdict) => void;
-  /** Stages what lies outside the data dir; it is put in place right after the set. */
-  readonly stageBeside?: (artifacts: Artifacts, core: Core) => Promise<Staged>;
 }
 
 export interface WrittenSet<Plan extends CaPlan, Verdict> {
@@ -44,7 +44,7 @@ export interface WrittenSet<Plan extends CaPlan, Verdict> {
 /** Plan -> artifacts -> staged -> committed, under the lock of `root`. Answers with the verdict on the files in place. */
 export async function writeSet<Plan extends CaPlan, Verdict>(
   root: string,
-  { makePlan, judge, refuse, stageBeside }: SetVerb<Plan, Verdict>,
+  { makePlan, judge, refuse }: SetVerb<Plan, Verdict>,
   context: Context,
 ): Promise<WrittenSet<Plan, Verdict>> {
   const { clock, signal } = context;
@@ -68,9 +68,9 @@ export async function writeSet<Plan extends CaPlan, Verdict>(
       lock: held,
       verify: (read) => refuse(judgeWith(read)),
     });
-    const beside = await stageBeside?.(artifacts, core);
+    const beside = await stageBeside(artifacts, root, context);
     for (const { content } of artifacts.files) content.fill(0);
-    await commitBoth(staged, beside);
+    await commitAll([staged, ...beside]);
     // Once more from the disk, by the paths that K3s will read.
     const onDisk = readSnapshot(root, [...written], core);
     return { plan, artifacts, verdict: judgeWith((path) => onDisk.contents.get(path)) };
@@ -79,13 +79,28 @@ export async function writeSet<Plan extends CaPlan, Verdict>(
   }
 }
 
-async function commitBoth(set: Staged, beside: Staged | undefined): Promise<Committed> {
+/** Files that lie outside the data dir, each staged in its own folder; they are put in place right after the set. */
+async function stageBeside({ files }: Artifacts, root: string, { clock, signal }: Context): Promise<Staged[]> {
+  const staged: Staged[] = [];
+  for (const { path, content, mode, secret, replaces } of files.filter(isBeside)) {
+    const target = join(root, path);
+    const write = { path: basename(target), content, mode, secret, expect: replaces };
+    const changes = { root: dirname(target), directories: [], writes: [write] };
+    staged.push(await stage(changes, { clock, signal, verify: () => {} }));
+  }
+  return staged;
+}
+
+function isBeside({ path }: { readonly path: string }): boolean {
+  return path.startsWith('../');
+}
+
+async function commitAll([set, ...beside]: [Staged, ...Staged[]]): Promise<void> {
   try {
-    const committed = await commit(set);
-    if (beside !== undefined) await commit(beside);
-    return committed;
+    await commit(set);
+    for (const each of beside) await commit(each);
   } catch (error) {
-    if (beside !== undefined) await discard(beside);
+    for (const each of beside) await discard(each);
     throw error;
   }
 }
@@ -117,13 +132,9 @@ function changesOf({ directories, removes }: CaPlan, { files }: Artifacts, root:
   return {
     root,
     directories,
-    writes: files.map(({ path, content, mode, secret, replaces }) => ({
-      path,
-      content,
-      mode,
-      secret,
-      expect: replaces,
-    })),
+    writes: files
+      .filter((file) => !isBeside(file))
+      .map(({ path, content, mode, secret, replaces }) => ({ path, content, mode, secret, expect: replaces })),
     ...(removes === undefined ? {} : { removes }),
   };
 }
@@ -178,4 +189,16 @@ export function refuseBroken({ accepted, findings }: FirstStart, root: string): 
     .filter(({ effect }) => effect !== 'odd')
     .map((finding) => ({ error: describeFinding(finding, showIn(root)) }));
   throw new Failure(messages);
+}
+
+/** What `rotate-ca` says of the set that `proposed` reads on a server whose set is what `current` reads. */
+export function judgeLoading(current: ReadFile, proposed: ReadFile, core: Core, clock: () => number): Rotation {
+  const [before, after] = [pemFiles(current, core), pemFiles(proposed, core)];
+  return judgeRotation(before, after, (request) => core.chains(request), Math.floor(clock() / 1000));
+}
+
+/** `of` is the data dir whose CAs are replaced; `sourced`: their root was taken over from there. */
+export function refuseUnloadable({ accepted, log = '', unfit }: Rotation, of: string, sourced: boolean): void {
+  if (!accepted) throw new Failure([rotationRefused(log, of, sourced)]);
+  if (unfit) throw new Failure([rotationUnfit(of)]);
 }

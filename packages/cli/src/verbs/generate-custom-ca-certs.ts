@@ -1,6 +1,6 @@
 import { relative, resolve } from 'node:path';
 import type { Core, PrivateKey } from '@k3s-pki/core';
-import type { FirstStart } from '@k3s-pki/k3s';
+import { caNames, type FirstStart, type Rotation, tlsFile } from '@k3s-pki/k3s';
 import {
   type CustomCaOptions,
   type CustomCaPlan,
@@ -18,7 +18,15 @@ import { writeMessages } from '../render/messages.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { showIn } from '../render/text.ts';
 import { openKey, type Reading, readSnapshot } from '../snapshot.ts';
-import { judgeStart, type Making, refuseBroken, writeSet } from './ca-sets.ts';
+import {
+  judgeLoading,
+  judgeStart,
+  type Making,
+  type ReadFile,
+  refuseBroken,
+  refuseUnloadable,
+  writeSet,
+} from './ca-sets.ts';
 
 /** Checked options of the command. `dataDir` and `from` may be relative to the working directory. */
 export interface GenerateCustomCaCertsOptions extends Omit<CustomCaOptions, 'from'> {
@@ -53,20 +61,41 @@ async function makeAll(options: GenerateCustomCaCertsOptions, context: Context):
   const { clock, cwd, stdout } = context;
   const root = resolve(cwd, options.dataDir);
   const from = options.from === undefined ? undefined : resolve(cwd, options.from);
-  const written = await writeSet<CustomCaPlan, FirstStart>(
+  const { plan, artifacts, verdict } = await writeSet<CustomCaPlan, Verdict>(
     root,
     {
       makePlan: (core) => makePlan(options, root, core, context),
-      judge: (read, core) => judgeStart(read, core, clock),
-      refuse: (verdict) => refuseBroken(verdict, root),
+      judge: (read, core) => ({
+        start: judgeStart(read, core, clock),
+        loading: from === undefined ? undefined : judgeReplacing(relative(root, from), read, core, clock),
+      }),
+      refuse: (verdict) => refuse(verdict, root, from),
     },
     context,
   );
-  const report = { ...written, root, from };
+  const report = { plan, artifacts, root, from, verdict: verdict.start, loading: verdict.loading };
   if (options.output !== 'text') await writeStructured(stdout, options.output, reportJson(report));
   else stdout.write(reportText(report, stdout));
-  refuseBroken(written.verdict, root);
+  refuse(verdict, root, from);
   return exitCode.done;
+}
+
+interface Verdict {
+  readonly start: FirstStart;
+  /** On the server whose CAs they replace, when one is known. */
+  readonly loading: Rotation | undefined;
+}
+
+function refuse({ start, loading }: Verdict, root: string, from: string | undefined): void {
+  refuseBroken(start, root);
+  if (loading !== undefined) refuseUnloadable(loading, from ?? root, true);
+}
+
+/** Undefined when the data dir `from` has no CAs in use, such as a copy of root and intermediate alone. */
+function judgeReplacing(from: string, read: ReadFile, core: Core, clock: () => number): Rotation | undefined {
+  const current: ReadFile = (path) => read(`${from}/${path}`);
+  const inUse = caNames.some((ca) => current(tlsFile.caBundle(ca)) !== undefined);
+  return inUse ? judgeLoading(current, read, core, clock) : undefined;
 }
 
 /** Reads, opens the keys that are needed, plans. Throws Failure with every problem of the run. */

@@ -58,6 +58,14 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: not a server's token: ${fault}`,
     hint: "a server's token is K10<hash>::server:<password>, or the password alone",
   }),
+  'started-already': ({ signs }, _file, show) => ({
+    error: `${show('')}: this data dir belongs to a server that has been started (${signs.map(show).join(', ')} ${signs.length === 1 ? 'exists' : 'exist'}), which has made its CAs`,
+    hint: `new CAs for it: k3s-pki rotate-default-ca-certs --data-dir ${show('')}`,
+  }),
+  'token-file-of-server': (_, file) => ({
+    error: `${file}: a server writes its own token there, and a first start with it is not a first start any more`,
+    hint: 'use a file that you will name with --token-file, such as /etc/rancher/k3s/token',
+  }),
   'made-already': ({ files }, _file, show) => ({
     error: `${files.map(show).join(', ')}: ${files.length === 1 ? 'exists' : 'exist'} already; K3s would use ${files.length === 1 ? 'it' : 'them'} at its first start`,
     hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir',
@@ -79,6 +87,31 @@ export const topologyWords: { [Name in Topology]: { readonly protects: string; r
       'five roots to keep; the client CA alone still makes admins, the server CA alone still poses as any server',
   },
 };
+
+/** A staged set that K3s would not load; `log` is K3s's own line. */
+export function rotationRefused(log: string, of: string, sourced: boolean): Message {
+  return {
+    error: `${of}: rotate-ca would refuse the new CAs there: ${log}`,
+    hint: sourced
+      ? 'the root taken over is not that of the CAs in use; put the right one there, or, to change the root on purpose, stage without --from and load with --force'
+      : `see what is wrong with the CAs in use: k3s-pki verify ${of}`,
+  };
+}
+
+/** What there is to do about a set that does not fit, whatever rotate-ca says. */
+export function rotationUnfit(of: string): Message {
+  return { error: `${of}: a server would not start after loading the new CAs there`, hint: 'nothing was written' };
+}
+
+/** The steps after `rotate-default-ca-certs`. */
+export const rotationSteps = {
+  title: 'Next, in this order',
+  load: 'load the set',
+  tokens: (product: string) =>
+    `give the new token to every node that has one beginning with K10, servers too: token in /etc/rancher/${product}/config.yaml, its token-file, or ${product.toUpperCase()}_TOKEN in the environment file of its service (a bare password stays as it is)`,
+  restart: (product: string) => `restart ${product} on every server, then on every agent`,
+  remove: 'when all of them run, remove the staged set: it holds private keys and tokens',
+} as const;
 
 function dataDirOf(path: string): string {
   return path.slice(0, path.indexOf('/server/tls/')) || '/';
