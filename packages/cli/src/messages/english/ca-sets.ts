@@ -72,19 +72,15 @@ export const caSetCatalogue: CaSetCatalogue = {
   }),
 };
 
-/** What a topology protects against and what not; one line each. */
+/** What a topology gives and what it costs; one line each. */
 export const topologyWords: { [Name in Topology]: { readonly protects: string; readonly exposes: string } } = {
   shared: {
-    protects:
-      'the five CAs can be replaced under the same root for ever: join tokens stay, nothing needs to trust anything new',
-    exposes:
-      'whoever has the key of any one CA, etcd and request-header included, can issue a certificate of system:masters',
+    protects: 'the CAs can be replaced under the same root, and join tokens stay',
+    exposes: "the key of any of the five CAs, etcd's too, can make a cluster admin",
   },
   isolated: {
-    protects:
-      'a certificate of one CA is worth nothing at another: the keys of the etcd and request-header CAs make no cluster admin',
-    exposes:
-      'five roots to keep; the client CA alone still makes admins, the server CA alone still poses as any server',
+    protects: "only the client CA can make a cluster admin, no other CA's key can",
+    exposes: 'there are five roots to keep, one for each CA',
   },
 };
 
