@@ -1,6 +1,7 @@
 import { Cli } from 'clipanion';
 import { type CommandClass, type CommandEntry, commands } from './commands/commands.ts';
 import type { Context } from './context.ts';
+import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -23,6 +24,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
+  '--key-type': 'TYPE',
+  '--keep': 'N',
   '--count': 'N',
   '--name': 'PATTERN',
   '--key': 'TYPE',
@@ -38,6 +41,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--shards': 'N',
   '--topology': 'NAME',
   '--token-file': 'FILE',
+  '--service': 'NAMES',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */
@@ -80,7 +84,7 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   const width = Math.min(columns(stdout), 100);
   const path = command.paths?.[0]?.join(' ') ?? '';
   const { description = '', details = '', examples = [] } = command.usage ?? {};
-  const options = Cli.from<Context>([command]).definitions()[0]?.options ?? [];
+  const { options = [], usage = path } = Cli.from<Context>([command], { binaryName: 'k3s-pki' }).definitions()[0] ?? {};
   const rows = [
     ...options.map((option) => [withValueName(option.definition), option.description ?? ''] as const),
     ['-h, --help', 'this text'] as const,
@@ -89,7 +93,7 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  k3s-pki ${path} [OPTIONS]`,
+    `  ${usage} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),
@@ -124,16 +128,4 @@ function table(
     if (name.length > first) return [`  ${paint(name)}`, ...lines];
     return [`  ${paint(name)}${' '.repeat(first - name.length)}  ${(lines[0] ?? '').trimStart()}`, ...lines.slice(1)];
   });
-}
-
-function wrap(text: string, width: number, indent: string): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return line === '' ? lines : [...lines, indent + line];
 }

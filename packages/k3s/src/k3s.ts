@@ -10,6 +10,8 @@ export * from './renewal.ts';
 export * from './renewal-window.ts';
 export * from './renewed-leaves.ts';
 export * from './rotate-ca.ts';
+export * from './rotation-consequences.ts';
+export * from './service-key.ts';
 export * from './services.ts';
 export * from './subject.ts';
 export * from './token.ts';

@@ -37,10 +37,15 @@ export function readBundle(file: PemFile): BundleReading {
  *  Source: k8s.io/client-go `util/keyutil`, ParsePublicKeysPEM. */
 export function readPublicKeys(file: PemFile): KeyFacts[] {
   return decodedBlocks(file).flatMap((block) => {
-    const key = publicKeyOf(block);
-    const known = key?.algorithm === 'rsa' || (key?.algorithm === 'ec' && key.spkiSha256 !== '');
-    return key !== undefined && known ? [key] : [];
+    const key = publicKeyIn(block);
+    return key === undefined ? [] : [key];
   });
+}
+
+/** The public key that the API server and `rotate-ca` find in one block of a service account key file. */
+export function publicKeyIn(block: PemBlock): KeyFacts | undefined {
+  const key = publicKeyOf(block);
+  return key?.algorithm === 'rsa' || (key?.algorithm === 'ec' && key.spkiSha256 !== '') ? key : undefined;
 }
 
 function publicKeyOf(block: PemBlock): KeyFacts | undefined {

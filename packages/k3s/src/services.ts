@@ -1,8 +1,10 @@
-import { tlsDir } from './layout.ts';
+import { type CaName, tlsDir } from './layout.ts';
 import type { Product } from './product.ts';
 
 /** A leaf of a service, paths relative to the data dir. A key alone is one that a server only hands out. */
 export interface LeafPair {
+  /** The CA that signs it. */
+  readonly ca: CaName;
   readonly certificate?: string;
   readonly key: string;
 }
@@ -27,39 +29,42 @@ export const dynamicCertMarker = `${tlsDir}/dynamic-cert-regenerate`;
 /** The services of a product, servers' first, in K3s's order. The CAs are in none of them.
  *  Source: K3s `pkg/util/services/services.go` (`All`, `FilesForServices`), `pkg/daemons/control/deps/deps.go` (names of files). */
 export function servicesOf(product: Product): readonly Service[] {
-  const tls = (name: string): LeafPair => ({ certificate: `${tlsDir}/${name}.crt`, key: `${tlsDir}/${name}.key` });
-  const tlsKey = (name: string): LeafPair => ({ key: `${tlsDir}/${name}.key` });
-  const agent = (name: string): LeafPair => ({
-    certificate: `${agentDir}/${name}.crt`,
-    key: `${agentDir}/${name}.key`,
-  });
+  const pair = (ca: CaName, path: string): LeafPair => ({ ca, certificate: `${path}.crt`, key: `${path}.key` });
+  const tls = (ca: CaName, name: string) => pair(ca, `${tlsDir}/${name}`);
+  const tlsKey = (ca: CaName, name: string): LeafPair => ({ ca, key: `${tlsDir}/${name}.key` });
+  const agent = (ca: CaName, name: string) => pair(ca, `${agentDir}/${name}`);
   const server = (name: string, ...leaves: LeafPair[]): Service => ({ name, role: 'server', leaves });
   const both = (name: string, ...leaves: LeafPair[]): Service => ({ name, role: 'agent', leaves });
   const controller = `client-${product}-controller`;
   return [
-    server('api-server', tls('client-kube-apiserver'), tls('serving-kube-apiserver')),
-    server('admin', tls('client-admin')),
-    server('auth-proxy', tls('client-auth-proxy')),
-    server('cloud-controller', tls(`client-${product}-cloud-controller`)),
+    server('api-server', tls('client', 'client-kube-apiserver'), tls('server', 'serving-kube-apiserver')),
+    server('admin', tls('client', 'client-admin')),
+    server('auth-proxy', tls('request-header', 'client-auth-proxy')),
+    server('cloud-controller', tls('client', `client-${product}-cloud-controller`)),
     server(
       'controller-manager',
-      tls('client-controller'),
+      tls('client', 'client-controller'),
       // This and the scheduler's since the releases of May 2025.
-      tls('kube-controller-manager/kube-controller-manager'),
+      tls('server', 'kube-controller-manager/kube-controller-manager'),
     ),
-    server('etcd', tls('etcd/client'), tls('etcd/server-client'), tls('etcd/peer-server-client')),
-    server('scheduler', tls('client-scheduler'), tls('kube-scheduler/kube-scheduler')),
-    server('supervisor', tls('client-supervisor')),
+    server(
+      'etcd',
+      tls('etcd/server', 'etcd/client'),
+      tls('etcd/server', 'etcd/server-client'),
+      tls('etcd/peer', 'etcd/peer-server-client'),
+    ),
+    server('scheduler', tls('client', 'client-scheduler'), tls('server', 'kube-scheduler/kube-scheduler')),
+    server('supervisor', tls('client', 'client-supervisor')),
     server(listenerService(product)),
-    both('kube-proxy', tls('client-kube-proxy'), agent('client-kube-proxy')),
+    both('kube-proxy', tls('client', 'client-kube-proxy'), agent('client', 'client-kube-proxy')),
     both(
       'kubelet',
-      tlsKey('client-kubelet'),
-      tlsKey('serving-kubelet'),
-      agent('client-kubelet'),
-      agent('serving-kubelet'),
+      tlsKey('client', 'client-kubelet'),
+      tlsKey('server', 'serving-kubelet'),
+      agent('client', 'client-kubelet'),
+      agent('server', 'serving-kubelet'),
     ),
-    both(`${product}-controller`, tls(controller), agent(controller)),
+    both(`${product}-controller`, tls('client', controller), agent('client', controller)),
   ];
 }
 

@@ -92,11 +92,3 @@ export function contentOf(snapshot: Snapshot, path: string): string | 'absent' {
   const file = snapshot.files.get(path);
   return file?.kind === 'file' ? file.sha256 : 'absent';
 }
-
-export function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const inner of Object.values(value)) deepFreeze(inner);
-  }
-  return value;
-}

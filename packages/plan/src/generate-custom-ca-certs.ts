@@ -4,7 +4,6 @@ import { type Authority, newCertificate, planSharedAuthority } from './authority
 import { authorityNames, inputPlaces, isolatedNames, isolatedRootNames, locate } from './ca-inputs.ts';
 import {
   type CaPlan,
-  deepFreeze,
   type FilePart,
   fileWriter,
   type PlanId,
@@ -12,6 +11,7 @@ import {
   type PlannedCertificate,
   type PlannedIssuer,
 } from './ca-plan.ts';
+import { deepFreeze } from './freeze.ts';
 import type { X509 } from './inputs.ts';
 import { planIsolatedRoots } from './isolated-roots.ts';
 import { Problems } from './problem.ts';

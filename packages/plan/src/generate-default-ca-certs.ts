@@ -8,7 +8,8 @@ import {
   tlsDir,
   tlsFile,
 } from '@k3s-pki/k3s';
-import { type CaPlan, deepFreeze, fileWriter, type Planned } from './ca-plan.ts';
+import { type CaPlan, fileWriter, type Planned } from './ca-plan.ts';
+import { deepFreeze } from './freeze.ts';
 import { readable } from './inputs.ts';
 import { Problems } from './problem.ts';
 import type { Snapshot } from './snapshot.ts';

@@ -18,5 +18,30 @@ export * from './node-request.ts';
 export * from './node-rows.ts';
 export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
+export * from './restore.ts';
+export { type Backup, backupsOf } from './restore-backups.ts';
+export { type LeafFate, leafFate, renewalDays } from './restore-fit.ts';
+export {
+  type LeafPlanned,
+  type PlannedMarker,
+  type PlannedRemoval,
+  planRotate,
+  type RotateOptions,
+  type RotatePlan,
+} from './rotate.ts';
+export type { PlannedBackup, PlannedCopy, PlannedDirectory } from './rotate-backup.ts';
+export * from './rotate-ca.ts';
 export * from './rotate-default-ca-certs.ts';
+export type { LeafProblem, LeafProblemCode, LeafProblemValues } from './rotate-problems.ts';
+export {
+  type Holder,
+  isSecret,
+  type LeafFile,
+  type LeafTree,
+  type LeafTreeEntry,
+  type LeafTreeScope,
+  leafTreeScope,
+  roleOf,
+} from './rotate-snapshot.ts';
+export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';

@@ -15,7 +15,6 @@ import {
 import { foundCertificate, foundPart } from './ca-inputs.ts';
 import {
   type CaPlan,
-  deepFreeze,
   type FilePart,
   fileWriter,
   type PlanId,
@@ -24,6 +23,7 @@ import {
   type PlannedFile,
 } from './ca-plan.ts';
 import { matchKey } from './chain.ts';
+import { deepFreeze } from './freeze.ts';
 import { certificatesIn, checkSigner, isSelfIssued, keyIn, type ReadableFile, readable, type X509 } from './inputs.ts';
 import { Problems } from './problem.ts';
 import { keepServiceKeys } from './service-keys.ts';

@@ -33,8 +33,11 @@ var commands = []command{
 	{"default-cas", "PRODUCT SERVER_DIR", defaultCAs},
 	{"sign", "BUNDLE KEY_FILE COMMON_NAME ORGANIZATION", signLeaf},
 	{"token-of", "BUNDLE CREDENTIALS", tokenOf},
+	{"service-keys", "FILE...", serviceKeyFiles},
+	{"tokens", "< JSON lines", tokenLines},
 	{"renewals", "< JSON lines", renewals},
 	{"rotate-ca", "< JSON lines", rotateCA},
+	{"supervisor", "--record FILE [--etcd] [--trouble KIND:PATH] SERVER_DIR", supervisor},
 }
 
 func main() {

@@ -20,7 +20,11 @@ export const commands: readonly CommandEntry[] = [
   entry('rotate-default-ca-certs', async () => (await import('./rotate-default-ca-certs.ts')).RotateDefaultCaCerts),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
   entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
+  entry('certificate rotate', async () => (await import('./certificate/rotate.ts')).CertificateRotate),
+  entry('certificate restore', async () => (await import('./certificate/restore.ts')).CertificateRestore),
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
+  entry('service-account rotate', async () => (await import('./service-account/rotate.ts')).ServiceAccountRotate),
+  entry('service-account list', async () => (await import('./service-account/list.ts')).ServiceAccountList),
 ];
 
 function entry(words: string, load: CommandEntry['load']): CommandEntry {
