@@ -36,6 +36,9 @@ export interface RotateDefaultCaOptions {
   readonly caKey: KeyType;
   readonly rootDays: number;
   readonly days: number;
+  /** Put cross-signed roots before self-signed ones. OpenSSL takes the first issuer of the right name that a server
+   *  sends; only in this order does it get from the new CAs to an old root. */
+  readonly crossSignedFirst: boolean;
   /** Replace a staged set that may be loaded already. */
   readonly force: boolean;
 }
@@ -46,6 +49,7 @@ export const rotateDefaultDefaults = {
   caKey: 'ec:p256',
   rootDays: 7300,
   days: 7300,
+  crossSignedFirst: false,
 } as const satisfies Partial<RotateDefaultCaOptions>;
 
 /** What will be made of what. */
@@ -134,7 +138,7 @@ export function planRotateDefaultCas(
     })),
     files: [
       write(inRotation(tlsFile.serviceKey), [{ kind: 'new-key', id: 'service' }, ...serviceKeys]),
-      ...roots.flatMap((root) => planFiles(root, write)),
+      ...roots.flatMap((root) => planFiles(root, options, write)),
       ...tokens.map(({ path, file }) =>
         write(path, [{ kind: 'token', bundle: inRotation(tlsFile.caBundle('server')), file }], true),
       ),
@@ -234,6 +238,7 @@ function planCertificates(
 
 function planFiles(
   { ca, root, kept }: OldRoot & { readonly ca: CaName },
+  { crossSignedFirst }: RotateDefaultCaOptions,
   write: ReturnType<typeof fileWriter>,
 ): PlannedFile[] {
   const rootId = `${ca}-root` as const;
@@ -241,6 +246,11 @@ function planFiles(
   const made = (id: PlanId): FilePart => ({ kind: 'new-certificate', id });
   const key = (id: PlanId): FilePart => ({ kind: 'new-key', id });
   const old = foundPart(file, root);
+  const parts = (certificates: readonly Certificate[]) => certificates.map((each) => foundPart(file, each));
+  const script = [made(rootId), made(`${rootId}-xsigned`), old];
+  const others = parts(kept);
+  const crossed = [made(`${rootId}-xsigned`), ...parts(kept.filter((each) => !countsAsRoot(each)))];
+  const selfSigned = [made(rootId), old, ...parts(kept.filter(countsAsRoot))];
   return [
     write(rotationFile.rootKey(ca), [key(rootId)]),
     write(rotationFile.selfSigned(ca), [made(rootId)]),
@@ -248,13 +258,7 @@ function planFiles(
     write(rotationFile.oldRoot(ca), [old]),
     write(inRotation(tlsFile.caKey(ca)), [key(ca), key(rootId)]),
     write(inRotation(tlsFile.caCertificate(ca)), [made(ca)]),
-    write(inRotation(file), [
-      made(ca),
-      made(rootId),
-      made(`${rootId}-xsigned`),
-      old,
-      ...kept.map((certificate) => foundPart(file, certificate)),
-    ]),
+    write(inRotation(file), [made(ca), ...(crossSignedFirst ? [...crossed, ...selfSigned] : [...script, ...others])]),
   ];
 }
 

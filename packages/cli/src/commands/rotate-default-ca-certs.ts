@@ -17,7 +17,8 @@ export class RotateDefaultCaCerts extends Command<Context> {
       Reads the CAs in DIR/server/tls and stages a set in DIR/server/rotate-ca that "k3s certificate rotate-ca" loads
       without --force, as K3s's script rotate-default-ca-certs.sh does: for each of the five CAs a new root, the same
       root signed by the root in use, and a new CA below it. What the old CAs signed stays valid while their root lives,
-      and whoever trusts only an old root accepts the new CAs; after the second and the third rotation too.
+      and whoever trusts only an old root accepts the new CAs, after the second and the third rotation too; clients
+      built on OpenSSL (curl, Python, Node.js) only with --cross-signed-first.
 
       The join tokens change. The new ones are written to files in the staged folder, with the hash that K3s compares;
       the report tells which nodes need them. Their passwords are shown with --reveal only.
@@ -57,17 +58,19 @@ export class RotateDefaultCaCerts extends Command<Context> {
     validator: isDays,
     description: `lifetime of the new CAs; default ${rotateDefaultDefaults.days}`,
   });
+  crossSignedFirst = Option.Boolean('--cross-signed-first', rotateDefaultDefaults.crossSignedFirst, {
+    description:
+      'put cross-signed roots before self-signed ones, so that OpenSSL clients which hold only an old CA find it',
+  });
   reveal = Option.Boolean('--reveal', false, { description: 'show the new join tokens with their passwords' });
   output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
   dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
   force = Option.Boolean('--force', false, { description: 'replace a staged set that is not in use yet' });
 
   async execute(): Promise<number> {
-    const { product, rootKey, caKey, rootDays, days, reveal, output, dryRun, force } = this;
+    const { product, rootKey, caKey, rootDays, days, crossSignedFirst, reveal, output, dryRun, force } = this;
     const { dataDir = defaultDataDir(product) } = this;
-    return rotateDefaultCaCerts(
-      { product, dataDir, rootKey, caKey, rootDays, days, reveal, output, dryRun, force },
-      this.context,
-    );
+    const set = { rootKey, caKey, rootDays, days, crossSignedFirst };
+    return rotateDefaultCaCerts({ product, dataDir, ...set, reveal, output, dryRun, force }, this.context);
   }
 }
