@@ -10,6 +10,9 @@ export type {
   PlannedIssuer,
 } from './ca-plan.ts';
 export type { CaSetProblemValues } from './ca-set-problem.ts';
+
+export * from './ca-set.ts';
+export * from './check.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
 export * from './generate-default-ca-certs.ts';
@@ -20,7 +23,7 @@ export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
 export * from './restore.ts';
 export { type Backup, backupsOf } from './restore-backups.ts';
-export { type LeafFate, leafFate, renewalDays } from './restore-fit.ts';
+export type { LeafFate } from './restore-fit.ts';
 export {
   type LeafPlanned,
   type PlannedMarker,
@@ -45,3 +48,5 @@ export {
 } from './rotate-snapshot.ts';
 export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
+export * from './token.ts';
+export * from './verify.ts';
