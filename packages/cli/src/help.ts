@@ -5,7 +5,7 @@ import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
-/** What stands for an option's value in help. */
+/** What stands for an option's value in help; with a command's words before it, for that command alone. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
   '--product': 'NAME',
@@ -21,6 +21,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--profile': 'NAMES',
   '--ca-dir': 'DIR',
   '--from': 'FILE',
+  'generate-custom-ca-certs --from': 'DIR',
   '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
@@ -45,7 +46,6 @@ const valueNames: Readonly<Record<string, string>> = {
   '--shard': 'I/N',
   '--shards': 'N',
   '--topology': 'NAME',
-  '--token-file': 'FILE',
   '--against': 'DIR',
   '--connect': 'HOST:PORT',
   '--server-name': 'NAME',
@@ -98,7 +98,7 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   const { description = '', details = '', examples = [] } = command.usage ?? {};
   const { options = [], usage = path } = Cli.from<Context>([command], { binaryName: 'k3s-pki' }).definitions()[0] ?? {};
   const rows = [
-    ...options.map((option) => [withValueName(option.definition), option.description ?? ''] as const),
+    ...options.map((option) => [withValueName(option.definition, path), option.description ?? ''] as const),
     ['-h, --help', 'this text'] as const,
   ];
   return [
@@ -116,8 +116,11 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   ].join('\n');
 }
 
-function withValueName(definition: string): string {
-  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => `${option} ${valueNames[option] ?? 'VALUE'}`);
+function withValueName(definition: string, path: string): string {
+  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => {
+    const name = valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE';
+    return `${option} ${name}`;
+  });
 }
 
 function paragraphs(text: string): string[] {

@@ -9,9 +9,8 @@ export type {
   PlannedFile,
   PlannedIssuer,
 } from './ca-plan.ts';
-export type { CaSetProblemValues } from './ca-set-problem.ts';
-
 export * from './ca-set.ts';
+export type { CaSetProblemValues } from './ca-set-problem.ts';
 export * from './check.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
