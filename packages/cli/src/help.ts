@@ -53,6 +53,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--warn': 'DAYS',
   '--fail-on': 'WHEN',
   '--to': 'FILE',
+  '--within': 'DAYS',
   '--service': 'NAMES',
 };
 
@@ -105,7 +106,8 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  ${usage} [OPTIONS]`,
+    // clipanion does not say what the arguments at the end are; they are paths in every command that has some.
+    `  ${usage.replace(/ \.\.\.$/, ' [PATH]...')} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),

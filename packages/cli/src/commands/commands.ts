@@ -23,6 +23,7 @@ export const commands: readonly CommandEntry[] = [
   entry('certificate check', async () => (await import('./certificate/check.ts')).CertificateCheck),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
   entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
+  entry('certificate renew', async () => (await import('./certificate/renew.ts')).CertificateRenew),
   entry('certificate rotate', async () => (await import('./certificate/rotate.ts')).CertificateRotate),
   entry('certificate restore', async () => (await import('./certificate/restore.ts')).CertificateRestore),
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
