@@ -30,6 +30,7 @@ var commands = []command{
 	{"verify", "< JSON lines", verifyLines},
 	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
+	{"walks", "< JSON lines", walks},
 	{"service-keys", "FILE...", serviceKeyFiles},
 	{"tokens", "< JSON lines", tokenLines},
 	{"renewals", "< JSON lines", renewals},
