@@ -1,4 +1,7 @@
 /** Pure planners, one per verb: options + snapshot of the files + clock -> plan, or everything that stands in its way. */
+
+export * from './ca-set.ts';
+export * from './check.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
 export * from './issue.ts';
@@ -32,3 +35,5 @@ export {
 } from './rotate-snapshot.ts';
 export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
+export * from './token.ts';
+export * from './verify.ts';
