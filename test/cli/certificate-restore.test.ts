@@ -129,6 +129,10 @@ test('names of a backup: with and without tls-, a path from anywhere; one of two
     const { code, stderr } = run('restore', name, '--data-dir', dir, '--dry-run');
     assert.is(code, 0, `${name}: ${stderr}`);
   }
+  mkdirSync(join(dir, 'server/tls-5'));
+  const latest = run('restore', 'latest', '--data-dir', dir, '--dry-run', '--output', 'json');
+  assert.is(JSON.parse(latest.stdout).from, join(dir, 'server', backup));
+  rmSync(join(dir, 'server/tls-5'), { recursive: true });
   const relative = k3sPki(['certificate', 'restore', `server/${backup}/`, '--data-dir', '.', '--dry-run'], {
     env: quiet,
     cwd: dir,
