@@ -33,6 +33,7 @@ var commands = []command{
 	{"default-cas", "PRODUCT SERVER_DIR", defaultCAs},
 	{"sign", "BUNDLE KEY_FILE COMMON_NAME ORGANIZATION", signLeaf},
 	{"token-of", "BUNDLE CREDENTIALS", tokenOf},
+	{"walks", "< JSON lines", walks},
 	{"service-keys", "FILE...", serviceKeyFiles},
 	{"tokens", "< JSON lines", tokenLines},
 	{"renewals", "< JSON lines", renewals},
