@@ -1,16 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type Certificate,
-  type CertificateSpec,
-  createCore,
-  type KeyType,
-  type PemBlock,
-  type PrivateKey,
-} from '@k3s-pki/core';
+import { type CertificateSpec, createCore, type KeyType, type PemBlock } from '@k3s-pki/core';
 import { judgeRotation, type Rotation } from '@k3s-pki/k3s';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { authorities, caPaths, daySeconds, type Made } from '../cli/authorities.ts';
 import { blocks, folder } from '../cli/program.ts';
 import { goJudge, openssl, present, type RotationAnswer } from './judge.ts';
 import {
@@ -31,36 +25,13 @@ if (go && ssl) {
   const test = suite('interop/rotate-ca');
   const core = await createCore();
   const now = Math.floor(Date.now() / 1000);
-  const day = 86_400;
+  const day = daySeconds;
 
-  type Made = { readonly certificate: Certificate; readonly key: PrivateKey };
   type Content = string | Uint8Array;
   /** A bundle and its key file; a half that is `undefined` is not there. */
   type Files = { readonly crt?: Content | undefined; readonly key?: Content | undefined };
 
-  const freshKey = async (type: KeyType = 'ec:p256'): Promise<PrivateKey> =>
-    (await core.generateKeys([type]))[0] as PrivateKey;
-  let serial = 1;
-  const make = async (
-    name: string,
-    issuer?: Made,
-    changes: Partial<CertificateSpec> = {},
-    key?: PrivateKey,
-  ): Promise<Made> => {
-    const own = key ?? (await freshKey());
-    const spec: CertificateSpec = {
-      subject: [['CN', name]],
-      notBefore: now - day,
-      notAfter: now + 1000 * day,
-      serial: (serial++).toString(16).padStart(4, '0'),
-      ca: {},
-      keyUsage: ['digitalSignature', 'keyEncipherment', 'keyCertSign'],
-      ...changes,
-    };
-    return { certificate: core.issue(spec, own, issuer?.key ?? own, issuer?.certificate), key: own };
-  };
-  const pem = (...made: readonly Made[]) => made.map(({ certificate }) => core.toPem(certificate)).join('');
-  const keyPem = ({ key }: Made) => Buffer.from(key.toPem()).toString();
+  const { freshKey, make, pem, keyPem } = authorities(core, now);
 
   const root = await make('root');
   const intermediate = await make('intermediate', root);
@@ -222,7 +193,6 @@ if (go && ssl) {
     'a certificate': pem(root),
   };
 
-  const caPaths = ['etcd/server-ca', 'etcd/peer-ca', 'server-ca', 'client-ca', 'request-header-ca'] as const;
   type Plan = { readonly cas: Readonly<Record<string, string>>; readonly service: string };
 
   // Each kind is made once in use and once as a proposal: OpenSSL's forms are slow.

@@ -44,6 +44,13 @@ const valueNames: Readonly<Record<string, string>> = {
   '--check': 'HOW',
   '--shard': 'I/N',
   '--shards': 'N',
+  '--against': 'DIR',
+  '--connect': 'HOST:PORT',
+  '--server-name': 'NAME',
+  '--k3s-version': 'VERSION',
+  '--warn': 'DAYS',
+  '--fail-on': 'WHEN',
+  '--to': 'FILE',
   '--service': 'NAMES',
 };
 

@@ -13,6 +13,9 @@ export interface CommandEntry {
 /** Every command, in the order of the help. A command's file path is its words; `paths` of its class begins with them. */
 export const commands: readonly CommandEntry[] = [
   entry('generate-custom-ca-certs', async () => (await import('./generate-custom-ca-certs.ts')).GenerateCustomCaCerts),
+  entry('verify', async () => (await import('./verify.ts')).Verify),
+  entry('topology', async () => (await import('./topology.ts')).Topology),
+  entry('certificate check', async () => (await import('./certificate/check.ts')).CertificateCheck),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
   entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
   entry('certificate rotate', async () => (await import('./certificate/rotate.ts')).CertificateRotate),
