@@ -5,7 +5,7 @@ import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
-/** What stands for an option's value in help. */
+/** What stands for an option's value in help; a command's words in front where it differs there. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
   '--product': 'NAME',
@@ -37,6 +37,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--cluster-domain': 'DOMAIN',
   '--service-ip': 'IP',
   '--out': 'DIR',
+  'token new --out': 'FILE',
+  'token for --out': 'FILE',
   '--tar': 'FILE',
   '--jsonl': 'FILE',
   '--manifest': 'FILE',
@@ -96,7 +98,7 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   const { description = '', details = '', examples = [] } = command.usage ?? {};
   const { options = [], usage = path } = Cli.from<Context>([command], { binaryName: 'k3s-pki' }).definitions()[0] ?? {};
   const rows = [
-    ...options.map((option) => [withValueName(option.definition), option.description ?? ''] as const),
+    ...options.map((option) => [withValueName(option.definition, path), option.description ?? ''] as const),
     ['-h, --help', 'this text'] as const,
   ];
   return [
@@ -114,8 +116,10 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   ].join('\n');
 }
 
-function withValueName(definition: string): string {
-  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => `${option} ${valueNames[option] ?? 'VALUE'}`);
+function withValueName(definition: string, path: string): string {
+  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => {
+    return `${option} ${valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE'}`;
+  });
 }
 
 function paragraphs(text: string): string[] {
