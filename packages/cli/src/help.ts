@@ -6,6 +6,7 @@ import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
 /** What stands for an option's value in help; with a command's words before it, for that command alone. */
+/** What stands for an option's value in help; a command's words in front where it differs there. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
   '--product': 'NAME',
@@ -38,6 +39,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--cluster-domain': 'DOMAIN',
   '--service-ip': 'IP',
   '--out': 'DIR',
+  'token new --out': 'FILE',
+  'token for --out': 'FILE',
   '--tar': 'FILE',
   '--jsonl': 'FILE',
   '--manifest': 'FILE',
@@ -122,6 +125,7 @@ function withValueName(definition: string, path: string): string {
   return definition.replace(/(--[\w-]+) #0/, (_, option: string) => {
     const name = valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE';
     return `${option} ${name}`;
+    return `${option} ${valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE'}`;
   });
 }
 

@@ -34,6 +34,7 @@ export const commands: readonly CommandEntry[] = [
   entry('token hash', async () => (await import('./token/hash.ts')).TokenHash),
   entry('token new', async () => (await import('./token/new.ts')).TokenNew),
   entry('token for', async () => (await import('./token/for.ts')).TokenFor),
+  entry('explain', async () => (await import('./explain.ts')).Explain),
 ];
 
 function entry(words: string, load: CommandEntry['load']): CommandEntry {
