@@ -4,6 +4,7 @@ export * from './first-start.ts';
 export * from './layout.ts';
 export * from './leaf-table.ts';
 export * from './pem-readers.ts';
+export * from './places.ts';
 export * from './product.ts';
 export * from './renewal.ts';
 export * from './renewal-window.ts';

@@ -1,6 +1,7 @@
 /** Pure planners, one per verb: options + snapshot of the files + clock -> plan, or everything that stands in its way. */
 
 export * from './ca-set.ts';
+export * from './check.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
 export * from './issue.ts';
@@ -10,7 +11,7 @@ export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
 export * from './restore.ts';
 export { type Backup, backupsOf } from './restore-backups.ts';
-export { type LeafFate, leafFate, renewalDays } from './restore-fit.ts';
+export type { LeafFate } from './restore-fit.ts';
 export {
   type LeafPlanned,
   type PlannedMarker,
@@ -35,3 +36,4 @@ export {
 export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
 export * from './verify.ts';
+export * from './token.ts';
