@@ -7,7 +7,7 @@ import { caFileName, nodeName, type TreeRow, treeRows } from './topology-rows.ts
 const width = 1000;
 const margin = 28;
 /** Columns of pixels: the tree, and the time that is left. */
-const barsFrom = 590;
+const barsFrom = 608;
 const barsTo = width - margin - 84;
 const indent = 22;
 const rowHeight = 44;
