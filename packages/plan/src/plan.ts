@@ -35,5 +35,5 @@ export {
 } from './rotate-snapshot.ts';
 export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
-export * from './verify.ts';
 export * from './token.ts';
+export * from './verify.ts';
