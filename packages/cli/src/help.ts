@@ -47,7 +47,6 @@ const valueNames: Readonly<Record<string, string>> = {
   '--against': 'DIR',
   '--connect': 'HOST:PORT',
   '--server-name': 'NAME',
-  '--timeout': 'SECONDS',
   '--k3s-version': 'VERSION',
   '--warn': 'DAYS',
   '--fail-on': 'WHEN',

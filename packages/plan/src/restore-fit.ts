@@ -34,7 +34,8 @@ export function outlookOf(
 
 function foundFile(entry: LeafTreeEntry | undefined): FoundFile {
   if (entry === undefined) return 'absent';
-  return entry.kind === 'file' ? { blocks: entry.blocks } : 'unreadable';
+  // A tree holds no bytes; they tell a PEM block's headers, which no certificate of K3s has.
+  return entry.kind === 'file' ? { bytes: new Uint8Array(), blocks: entry.blocks } : 'unreadable';
 }
 
 export function firstCertificate(blocks: readonly PemBlock[] | undefined): Certificate | undefined {
