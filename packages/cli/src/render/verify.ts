@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
-import type { Product, Rotation } from '@k3s-pki/k3s';
+import { type Product, type Rotation, rotationLog } from '@k3s-pki/k3s';
 import type { Verification, VerifyProblem, VerifySection } from '@k3s-pki/plan';
 import type { LocatedCaSet } from '../ca-set.ts';
 import type { ShowInSet } from '../messages/english/rotation.ts';
@@ -145,7 +145,12 @@ function againstLines(report: VerifyReport, { against, rotation, show }: Against
         ]),
     ...(rotation.log === undefined
       ? []
-      : ['', page.paint('bold', "K3s's log"), `  certificate error ID NNNNN: ${rotation.log.trimEnd()}`]),
+      : [
+          '',
+          page.paint('bold', "K3s's log"),
+          `  certificate error ID NNNNN: ${rotation.log.trimEnd()}`,
+          `  with --force: ${rotation.log.trimEnd().replace(rotationLog.refused, rotationLog.forced)}`,
+        ]),
     ...(rotation.unfit
       ? []
       : [
