@@ -149,6 +149,18 @@ test('as text: what stands below two issuers is drawn once, expired and absent o
   assert.match(stdout, 'not there: etcd/peer-ca');
 });
 
+test('a bundle that K3s does not read is told from one that is not there', () => {
+  const dir = folder();
+  for (const path of caPaths) put(dir, { [`tls/${path}.crt`]: readFileSync(join(custom, `tls/${path}.crt`)) });
+  writeFileSync(join(dir, 'tls/client-ca.crt'), 'certificates will follow');
+  rmSync(join(dir, 'tls/server-ca.crt'));
+  const { kind, cas } = report(dir);
+  assert.equal([kind, cas['client-ca']?.shape, cas['server-ca']?.shape], ['custom', 'unreadable', 'absent']);
+  const { stdout } = k3sPki(['topology', dir]);
+  assert.match(stdout, 'without a certificate that K3s reads: client-ca');
+  assert.match(stdout, 'not there: server-ca');
+});
+
 test('YAML says what JSON says', () => {
   const yaml = k3sPki(['topology', crossed, '--output', 'yaml']);
   assert.is(yaml.code, 0);

@@ -190,6 +190,7 @@ for (const [label, change, file, code, line] of broken) {
 }
 
 const twin = await sets.make('k3s-twin', shared.intermediate, sets.years(5));
+const stray = await sets.make('k3s-etcd-peer-ca', shared.intermediate, sets.years(5));
 const stranger = await sets.make('stranger', undefined, sets.years(5));
 const tight = await sets.make('tight', shared.root, { ...sets.years(10), ca: { pathLength: 0 } });
 /** What K3s starts on all the same. */
@@ -473,6 +474,25 @@ test('what K3s accepts and cannot start on is refused here', async () => {
   assert.is(rotation?.accepted, true);
   assert.is(rotation?.verdict, 'unfit');
   assert.is(code, 1);
+});
+
+test('one CA for two purposes, a bundle without its root: K3s takes them, and they are named', async () => {
+  const dir = changed((tls) => {
+    const pair = sets.pair(twin, shared.intermediate, shared.root);
+    replaced('client-ca', pair)(tls);
+    replaced('server-ca', pair)(tls);
+    replaced('etcd/peer-ca', sets.pair(stray, shared.intermediate))(tls);
+  });
+  const { code, rotation } = judged(dir, '--against', custom);
+  assert.is(code, 0);
+  assert.is(rotation?.accepted, true);
+  assert.equal(
+    rotation?.findings.map((finding) => [finding.code, finding.effect]),
+    [
+      ['same-ca', 'odd'],
+      ['bundle-without-root', 'odd'],
+    ],
+  );
 });
 
 test('nothing staged, or what is in use: K3s would answer "certificates saved to datastore"', () => {

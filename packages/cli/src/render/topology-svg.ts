@@ -83,9 +83,11 @@ export function topologySvg(report: TopologyReport): string {
 }
 
 function subtitle({ cas }: Topology, at: number): string {
-  const absent = caNames.filter((ca) => cas[ca] === 'absent').map(caFileName);
-  const missing = absent.length === 0 ? '' : `; ${shapeNames.absent}: ${absent.join(', ')}`;
-  return `${day(at)}; the bars show the time that is left${missing}`;
+  const missing = (['absent', 'unreadable'] as const).flatMap((shape) => {
+    const named = caNames.filter((ca) => cas[ca] === shape).map(caFileName);
+    return named.length === 0 ? [] : [`; ${shapeNames[shape]}: ${named.join(', ')}`];
+  });
+  return `${day(at)}; the bars show the time that is left${missing.join('')}`;
 }
 
 function description(rows: readonly TreeRow[], at: number): string {
