@@ -7,6 +7,8 @@ export type CommandClass = AnyCommand<Context> & { usage?: Usage };
 /** A command by its words. Its class is loaded when it is asked for, so that a start does not grow with their number. */
 export interface CommandEntry {
   readonly path: readonly string[];
+  /** Whether it works with certificates or keys: the core is loaded beside it then. */
+  readonly core: boolean;
   readonly load: () => Promise<CommandClass>;
 }
 
@@ -14,10 +16,24 @@ export interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   entry('generate-custom-ca-certs', async () => (await import('./generate-custom-ca-certs.ts')).GenerateCustomCaCerts),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
-  entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
+  entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles, {
+    core: false,
+  }),
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
 ];
 
-function entry(words: string, load: CommandEntry['load']): CommandEntry {
-  return { path: words.split(' '), load };
+/** The words of a command line. K3s's scripts are programs of one command each; ours bear the same names. */
+export function wordsOf(programName: string, argv: readonly string[]): string[] {
+  return programName === 'k3s-pki' ? [...argv] : [programName, ...argv];
+}
+
+/** The command whose path the words begin with; the longest wins. */
+export function commandOf(words: readonly string[]): CommandEntry | undefined {
+  return commands
+    .filter(({ path }) => path.every((word, index) => words[index] === word))
+    .sort((a, b) => b.path.length - a.path.length)[0];
+}
+
+function entry(words: string, load: CommandEntry['load'], { core = true } = {}): CommandEntry {
+  return { path: words.split(' '), core, load };
 }
