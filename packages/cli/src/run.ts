@@ -1,5 +1,5 @@
 import { Cli, type Command, UsageError } from 'clipanion';
-import { type CommandClass, type CommandEntry, commands } from './commands/commands.ts';
+import { type CommandClass, type CommandEntry, commandOf, commands, wordsOf } from './commands/commands.ts';
 import type { Context } from './context.ts';
 import { exitCode, Failure, type Message } from './failure.ts';
 import { writeMessages } from './render/messages.ts';
@@ -12,8 +12,7 @@ import { version } from './version.ts';
  */
 export async function run(argv: readonly string[], context: Context): Promise<number> {
   const { programName, stdout } = context;
-  // K3s's scripts are programs of one command each; ours bear the same names.
-  const words = programName === 'k3s-pki' ? [...argv] : [programName, ...argv];
+  const words = wordsOf(programName, argv);
   const options = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
   try {
     if (options.some((word) => word === '--version' || word === '-v')) {
@@ -37,13 +36,6 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   } catch (error) {
     return await report(error, words, context);
   }
-}
-
-/** The command whose path the words begin with; the longest wins. */
-function commandOf(words: readonly string[]): CommandEntry | undefined {
-  return commands
-    .filter(({ path }) => path.every((word, index) => words[index] === word))
-    .sort((a, b) => b.path.length - a.path.length)[0];
 }
 
 /** The commands that go on where the words end, such as those of `certificate`. */
