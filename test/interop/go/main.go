@@ -30,6 +30,8 @@ var commands = []command{
 	{"verify", "< JSON lines", verifyLines},
 	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
+	{"issued", "[--usage NAME] [--every N] ROOT_PEM < JSON lines", issuedLeaves},
+	{"rsa-keys", "[--bits N] [--every N] < PEM", rsaKeys},
 }
 
 func main() {
