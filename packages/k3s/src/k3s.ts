@@ -1,4 +1,24 @@
 /** K3s's facts as data, and what K3s itself would say of a set of files, as pure functions. */
+export {
+  type BootstrapData,
+  BootstrapDataError,
+  type BootstrapField,
+  type BootstrapFile,
+  type BootstrapRecordKind,
+  bootstrapFields,
+  bootstrapKey,
+  bootstrapPrefix,
+  type ClassifiedRecord,
+  classifyRecord,
+  type Disk,
+  type DiskFile,
+  type FieldState,
+  formatBootstrapData,
+  parseBootstrapData,
+  type Reconciliation,
+  reconcile,
+  replaceBootstrapFiles,
+} from './bootstrap-data.ts';
 export { type CaHash, caHash, countsAsRoot, partition } from './ca-hash.ts';
 export {
   certificatesOf,
