@@ -1,6 +1,7 @@
 import type { Certificate, Core, KeyProgress, PrivateKey } from '@k3s-pki/core';
 import type { CustomCaPlan, FilePart, PlanId, PlannedFile, PlannedIssuer } from '@k3s-pki/plan';
 import { internalError } from './failure.ts';
+import { concat, withUnixLines } from './octets.ts';
 import type { Reading } from './snapshot.ts';
 
 /** The bytes of every planned file, in the plan's order, and the certificates that were made on the way. */
@@ -96,29 +97,6 @@ function serial(random: (bytes: number) => Uint8Array): string {
     const hex = Buffer.from(random(8)).toString('hex');
     if (/[1-9a-f]/.test(hex)) return hex;
   }
-}
-
-/** One piece after the other; the pieces, which are copies and may be secret, are overwritten. */
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-    piece.fill(0);
-  }
-  return whole;
-}
-
-/** A copy of a PEM block with LF line ends and a final newline. */
-function withUnixLines(block: Uint8Array): Uint8Array {
-  const lines = block.filter((byte) => byte !== 0x0d);
-  if (lines.at(-1) === 0x0a) return lines;
-  const ended = new Uint8Array(lines.length + 1);
-  ended.set(lines);
-  ended[lines.length] = 0x0a;
-  lines.fill(0);
-  return ended;
 }
 
 function text(pem: string): Uint8Array {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { createCore, type Lanes } from '@k3s-pki/core';
+import { createCore } from '@k3s-pki/core';
 import type { Context } from './context.ts';
 import { exitCode } from './failure.ts';
+import { lanesOf } from './lanes.ts';
 import { run } from './run.ts';
 
 /** Runs the program on this process's streams and answers its exit code. Source of the codes: `failure.ts`. */
@@ -39,9 +40,4 @@ export async function main(programName: string, argv: readonly string[]): Promis
     process.off('SIGTERM', interrupt);
     if (core !== undefined) await (await core).close();
   }
-}
-
-/** `K3S_PKI_LANES` forces one arithmetic, for tests and doubts; the core checks the word. */
-function lanesOf(env: NodeJS.ProcessEnv): Lanes {
-  return (env.K3S_PKI_LANES || 'auto') as Lanes;
 }

@@ -9,6 +9,7 @@ import {
   tlsFile,
   whyServiceKeyFails,
 } from '@k3s-pki/k3s';
+import { deepFreeze } from './freeze.ts';
 import { certificatesIn, checkSigner, isSelfIssued, keyIn, readable, whyNotIssuer, type X509 } from './inputs.ts';
 import { type Problem, Problems } from './problem.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -615,12 +616,4 @@ function foundCertificate(file: string, { sha256, subject }: Certificate): Found
 
 function foundPart(file: string, certificate: Certificate): FilePart {
   return { kind: 'found-certificate', ...foundCertificate(file, certificate) };
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const inner of Object.values(value)) deepFreeze(inner);
-  }
-  return value;
 }

@@ -30,6 +30,11 @@ var commands = []command{
 	{"verify", "< JSON lines", verifyLines},
 	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
+	{"service-keys", "FILE...", serviceKeyFiles},
+	{"tokens", "< JSON lines", tokenLines},
+	{"renewals", "< JSON lines", renewals},
+	{"rotate-ca", "< JSON lines", rotateCA},
+	{"supervisor", "--record FILE [--etcd] [--trouble KIND:PATH] SERVER_DIR", supervisor},
 }
 
 func main() {

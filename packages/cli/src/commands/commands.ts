@@ -1,7 +1,35 @@
-import { CertificateIssue } from './certificate/issue.ts';
-import { CertificateProfiles } from './certificate/profiles.ts';
-import { GenerateCustomCaCerts } from './generate-custom-ca-certs.ts';
-import { KeyGenerate } from './key/generate.ts';
+import type { CommandClass as AnyCommand, Usage } from 'clipanion';
+import type { Context } from '../context.ts';
 
-/** Every command, in the order of the help. A command's file path is its words. */
-export const commands = [GenerateCustomCaCerts, CertificateIssue, CertificateProfiles, KeyGenerate] as const;
+/** A command that help can describe. */
+export type CommandClass = AnyCommand<Context> & { usage?: Usage };
+
+/** A command by its words. Its class is loaded when it is asked for, so that a start does not grow with their number. */
+export interface CommandEntry {
+  readonly path: readonly string[];
+  readonly load: () => Promise<CommandClass>;
+}
+
+/** Every command, in the order of the help. A command's file path is its words; `paths` of its class begins with them. */
+export const commands: readonly CommandEntry[] = [
+  entry('generate-custom-ca-certs', async () => (await import('./generate-custom-ca-certs.ts')).GenerateCustomCaCerts),
+  entry('verify', async () => (await import('./verify.ts')).Verify),
+  entry('topology', async () => (await import('./topology.ts')).Topology),
+  entry('certificate check', async () => (await import('./certificate/check.ts')).CertificateCheck),
+  entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
+  entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
+  entry('certificate rotate', async () => (await import('./certificate/rotate.ts')).CertificateRotate),
+  entry('certificate restore', async () => (await import('./certificate/restore.ts')).CertificateRestore),
+  entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
+  entry('service-account rotate', async () => (await import('./service-account/rotate.ts')).ServiceAccountRotate),
+  entry('service-account list', async () => (await import('./service-account/list.ts')).ServiceAccountList),
+  entry('token show', async () => (await import('./token/show.ts')).TokenShow),
+  entry('token check', async () => (await import('./token/check.ts')).TokenCheck),
+  entry('token hash', async () => (await import('./token/hash.ts')).TokenHash),
+  entry('token new', async () => (await import('./token/new.ts')).TokenNew),
+  entry('token for', async () => (await import('./token/for.ts')).TokenFor),
+];
+
+function entry(words: string, load: CommandEntry['load']): CommandEntry {
+  return { path: words.split(' '), load };
+}

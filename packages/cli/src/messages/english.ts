@@ -196,6 +196,8 @@ const rowCatalogue: RowCatalogue = {
         long: 'it is too long',
       }[why]
     }`,
+  'issuer-name': ({ subject, ca }) =>
+    `its subject ${quote(subject)} is the name of the ${ca} CA, so the leaf would pass for self-signed`,
   'bad-request': ({ reason }) => `not a certification request that can be granted: ${reason}`,
   'request-beyond': ({ what, profile }) =>
     `the request asks for ${quote(what)}, which ${profile} for this node does not have; names and addresses of its own need a row (--from)`,
