@@ -5,6 +5,16 @@ import { parseEndpoint } from './endpoint.ts';
 import { readTls, type TlsFiles } from './tls.ts';
 import type { Datastore } from './types.ts';
 
+export {
+  type Backup,
+  backupFolder,
+  changeOf,
+  dropBackup,
+  listBackups,
+  readBackup,
+  valueDigest,
+  writeBackup,
+} from './backup.ts';
 export type { Limits } from './deadline.ts';
 export { holdsPassword } from './endpoint.ts';
 export { DatastoreError, type DatastoreErrorCode } from './error.ts';
