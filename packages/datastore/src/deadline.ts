@@ -50,6 +50,11 @@ export async function within<T>({ signal, timeout }: Limits, step: Step, work: (
   }
 }
 
+/** Milliseconds after which a server shall give a statement up: earlier than we give the server up. */
+export function serverPatience({ timeout }: Limits): number {
+  return Math.max(1, Math.floor(timeout * 0.8));
+}
+
 /** A write whose answer never came. */
 export function outcomeUnknown(where: string, what: string, cause?: unknown): DatastoreError {
   return new DatastoreError(

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2/promise';
-import type { Limits } from './deadline.ts';
+import { type Limits, serverPatience } from './deadline.ts';
 import type { MysqlDsn } from './endpoint.ts';
 import { codeOf, connectionFailure, DatastoreError, firstLine } from './error.ts';
 import { noTable, openSql, type SqlConnection, type Verdict } from './sql.ts';
@@ -69,6 +69,9 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
       // Without a listener the end of an idle connection would end the process.
       connection.on('error', ended);
       connection.on('end', ended);
+      // The server gives up before we do: then it is known that nothing was written.
+      const seconds = Math.max(1, Math.floor(serverPatience(limits) / 1000));
+      await connection.query(`SET innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`);
       return connectionOf(connection, stream);
     } catch (error) {
       stream.destroy();

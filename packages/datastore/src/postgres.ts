@@ -1,6 +1,6 @@
 import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { Client, ClientConfig, DatabaseError } from 'pg';
-import type { Limits } from './deadline.ts';
+import { type Limits, serverPatience } from './deadline.ts';
 import type { PostgresDsn } from './endpoint.ts';
 import { codeOf, connectionFailure, DatastoreError, firstLine } from './error.ts';
 import { noTable, openSql, type SqlConnection, type SqlDriver, type Verdict } from './sql.ts';
@@ -81,16 +81,19 @@ export function openPostgres(dsn: PostgresDsn, files: TlsFiles, limits: Limits, 
     };
     const client = new pg.Client(config);
     // Without a listener the end of an idle connection would end the process.
-    client.on('error', ended);
-    client.on('end', ended);
+    client.on('error', () => {});
     const destroy = () =>
       (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     try {
       await client.connect();
+      // The server gives up before we do: then it is known that nothing was written.
+      await client.query(`SET statement_timeout = ${serverPatience(limits)}`);
     } catch (error) {
       destroy();
       throw error;
     }
+    // Not before: the end of a try without TLS comes when the next try has succeeded.
+    client.on('end', ended);
     return connectionOf(client, destroy);
   }
 
@@ -109,6 +112,8 @@ export function openPostgres(dsn: PostgresDsn, files: TlsFiles, limits: Limits, 
         case '57P01':
         case '57P02':
           return 'lost';
+        case '57014':
+          return wrap('busy', 'see what locks the table kine (pg_locks, pg_stat_activity), then run again');
         case '25006':
           return wrap('read-only', 'name the primary server in the endpoint, not a standby');
         case '28P01':

@@ -12,6 +12,7 @@ export interface AbsentServer {
 /** A server that a test has started on a free port of the loopback address. It dies with the test's process. */
 export interface TestServer {
   readonly port: number;
+  pid(): number;
   /** Its private folder. */
   readonly folder: string;
   /** What it has printed. */
@@ -201,6 +202,7 @@ async function started({ program, args, folder, port, user, ready }: Launch): Pr
   const server: TestServer = {
     port,
     folder,
+    pid: () => child.pid ?? 0,
     log: () => output,
     kill: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
