@@ -50,8 +50,8 @@ if (judges && ssl && started && !('absent' in started)) {
   });
 
   test.after(async () => {
-    client.stop();
-    await kine.stop();
+    client?.stop();
+    await kine?.stop();
     await server.kill();
   });
 
@@ -83,6 +83,7 @@ if (judges && ssl && started && !('absent' in started)) {
       assert.equal(await store.list('/bootstrap'), []);
       await failsWith('read-only', /read-only/, () => store.swap('/bootstrap/r', 'absent', new Uint8Array([1])));
       sql('SET GLOBAL read_only = 0; REVOKE INSERT ON kubernetes.* FROM reader');
+      await store.close();
       await failsWith('denied', /denied/, () => store.swap('/bootstrap/r', 'absent', new Uint8Array([1])));
       await store.close();
     }),

@@ -107,8 +107,7 @@ function parsePostgres(rest: string): PostgresDsn {
 function parseMysql(rest: string, withTls: boolean): MysqlDsn {
   const text = rest === '' ? (withTls ? 'root@tcp(127.0.0.1)/' : 'root@unix(/var/run/mysqld/mysqld.sock)/') : rest;
   // Neither the password nor the address is escaped: the last slash ends the address, the last @ before it the password.
-  const [beforeQuery = ''] = text.split(/\?(?=[^/]*$)/, 1);
-  const slash = beforeQuery.lastIndexOf('/');
+  const slash = text.lastIndexOf('/');
   if (slash < 0)
     throw wrong('there is no "/" before the name of the database: mysql://USER:PASSWORD@tcp(HOST:3306)/DATABASE');
   const address = text.slice(0, slash);

@@ -72,6 +72,8 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
       // The server gives up before we do: then it is known that nothing was written.
       const seconds = Math.max(1, Math.floor(serverPatience(limits) / 1000));
       await connection.query(`SET innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`);
+      // As kine does: under the default, INSERT ... SELECT locks what it reads and comes into deadlocks.
+      await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
       return connectionOf(connection, stream);
     } catch (error) {
       stream.destroy();
@@ -89,6 +91,8 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
       // A row came in after the read view was made, under innodb_snapshot_isolation (MariaDB 11.6.2 and newer).
       case 'ER_CHECKREAD':
       case 'ER_LOCK_DEADLOCK':
+      // A deadlock over the counter of ids.
+      case 'ER_AUTOINC_READ_FAILED':
       case 'ER_LOCK_WAIT_TIMEOUT':
         return 'again';
       case 'PROTOCOL_CONNECTION_LOST':

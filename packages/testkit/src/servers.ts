@@ -134,7 +134,13 @@ export async function startMariadb(
   const identified = `IDENTIFIED BY '${serverPassword}'`;
   writeFileSync(
     users,
-    `CREATE USER IF NOT EXISTS 'kine'@'%' ${identified}; GRANT ALL ON *.* TO 'kine'@'%' WITH GRANT OPTION; CREATE USER IF NOT EXISTS 'kine'@'localhost' ${identified}; GRANT ALL ON *.* TO 'kine'@'localhost';\n`,
+    // It reads a statement a line.
+    ['%', 'localhost']
+      .flatMap((host) => [
+        `CREATE USER IF NOT EXISTS 'kine'@'${host}' ${identified};`,
+        `GRANT ALL ON *.* TO 'kine'@'${host}' WITH GRANT OPTION;\n`,
+      ])
+      .join('\n'),
     { mode: 0o644 },
   );
   const port = await freePort();
