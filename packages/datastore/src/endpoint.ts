@@ -26,7 +26,8 @@ export interface MysqlDsn {
 
 /** Whether an endpoint carries a password, so that it may not stand in argv. */
 export function holdsPassword(endpoint: string): boolean {
-  return /^[a-z0-9+]+:\/\/[^/]*?:[^/]*@/.test(endpoint) || /[?&](ssl)?password=/.test(endpoint);
+  // MySQL's may hold any character, a slash too.
+  return /^[a-z0-9+]+:\/\/[^@/:]*:.*@/s.test(endpoint) || /[?&](ssl)?password=/.test(endpoint);
 }
 
 /**
