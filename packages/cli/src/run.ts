@@ -85,6 +85,8 @@ async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli
   }
   const extra = /Extraneous positional argument \("([^"]+)"\)/.exec(message)?.[1];
   if (extra !== undefined) return { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  // clipanion's words for a surplus argument behind an optional one.
+  if (/^Command not found/.test(message)) return { error: 'too many arguments', hint: see };
   return { error: message.split('\n', 1)[0] ?? message, hint: see };
 }
 
@@ -113,13 +115,9 @@ function usage(message: Message): Failure {
   return new Failure([message], { code: exitCode.usage });
 }
 
-/** The candidate with the fewest typing mistakes, if they are few for its length. */
+/** Loaded when a word is wrong: a start pays for nothing else. */
 async function nearest(word: string, candidates: readonly string[]): Promise<string | undefined> {
-  const { distance } = await import('fastest-levenshtein');
-  return candidates
-    .map((candidate) => ({ candidate, mistakes: distance(word, candidate) }))
-    .filter(({ candidate, mistakes }) => mistakes <= Math.max(2, candidate.length / 3))
-    .sort((a, b) => a.mistakes - b.mistakes)[0]?.candidate;
+  return (await import('./nearest.ts')).nearest(word, candidates);
 }
 
 /** Prints a failure on stderr (and, for `--output json|yaml`, its report on stdout) and answers the exit code. */
