@@ -1,377 +1,258 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type Certificate,
-  type CertificateSpec,
-  createCore,
-  type KeyType,
-  type PemBlock,
-  type PrivateKey,
-} from '@k3s-pki/core';
-import { judgeRotation, type Rotation } from '@k3s-pki/k3s';
+import { rotationFields } from '@k3s-pki/k3s';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blocks, folder } from '../cli/program.ts';
-import { goJudge, openssl, present, type RotationAnswer } from './judge.ts';
-import {
-  derOf,
-  encodeKey,
-  makeKey,
-  trusted,
-  withBagAttributes,
-  withBrokenSignature,
-  withCrlf,
-} from './pki-variants.ts';
+import { fastKeys, folder, k3sPki, tree } from '../cli/program.ts';
+import { goJudge, present } from './judge.ts';
+import { makeCluster, passwords, type SupervisorServer, startSupervisor } from './supervisor-server.ts';
 
-/** What we say of a rotation against K3s's own checks, in Go, on the same two sets. */
-const go = present('interop/rotate-ca', goJudge());
-const ssl = present('interop/rotate-ca', openssl());
+/** `certificate rotate-ca` over the wire, against a supervisor by K3s's rules. */
+const judge = present('interop/rotate-ca', goJudge());
+const test = suite('rotate-ca');
+const put = 'PUT /v1-k3s/cert/cacerts';
 
-if (go && ssl) {
-  const test = suite('interop/rotate-ca');
-  const core = await createCore();
-  const now = Math.floor(Date.now() / 1000);
-  const day = 86_400;
-
-  type Made = { readonly certificate: Certificate; readonly key: PrivateKey };
-  type Content = string | Uint8Array;
-  /** A bundle and its key file; a half that is `undefined` is not there. */
-  type Files = { readonly crt?: Content | undefined; readonly key?: Content | undefined };
-
-  const freshKey = async (type: KeyType = 'ec:p256'): Promise<PrivateKey> =>
-    (await core.generateKeys([type]))[0] as PrivateKey;
-  let serial = 1;
-  const make = async (
-    name: string,
-    issuer?: Made,
-    changes: Partial<CertificateSpec> = {},
-    key?: PrivateKey,
-  ): Promise<Made> => {
-    const own = key ?? (await freshKey());
-    const spec: CertificateSpec = {
-      subject: [['CN', name]],
-      notBefore: now - day,
-      notAfter: now + 1000 * day,
-      serial: (serial++).toString(16).padStart(4, '0'),
-      ca: {},
-      keyUsage: ['digitalSignature', 'keyEncipherment', 'keyCertSign'],
-      ...changes,
-    };
-    return { certificate: core.issue(spec, own, issuer?.key ?? own, issuer?.certificate), key: own };
+interface Report {
+  readonly ok: boolean;
+  readonly forced: boolean;
+  readonly rotation: {
+    readonly verdict: string;
+    readonly log?: string;
+    readonly fields: readonly { readonly field: string; readonly ok: boolean; readonly log?: string }[];
+    readonly consequences: readonly { readonly code: string }[];
   };
-  const pem = (...made: readonly Made[]) => made.map(({ certificate }) => core.toPem(certificate)).join('');
-  const keyPem = ({ key }: Made) => Buffer.from(key.toPem()).toString();
+  readonly rollout: readonly { readonly step: string; readonly commands: readonly string[] }[];
+  readonly readBack: { readonly ok: boolean; readonly why?: string };
+}
 
-  const root = await make('root');
-  const intermediate = await make('intermediate', root);
-  const otherRoot = await make('other-root');
-  const otherIntermediate = await make('other-intermediate', otherRoot);
-  // OpenSSL 3 and K3s's own CAs leave the identifier out.
-  const silentRoot = await make('silent-root', undefined, { authorityKeyId: false });
-  const renewedRoot = await make('root', undefined, {}, root.key);
-  const expiredRoot = await make('root', undefined, { notBefore: now - 9 * day, notAfter: now - day }, root.key);
-  const shortRoot = await make('short-root', undefined, { ca: { pathLength: 0 } });
-  const crossed = await make('other-root', root, {}, otherRoot.key);
-  const nameless = await make('nameless', root, { subjectKeyId: false, authorityKeyId: false });
-  const clientOnly = await make('client-only', root, { extendedKeyUsage: ['clientAuth'] });
-  const unfitIntermediate = await make('unfit', root, { keyUsage: ['digitalSignature'] });
-  const notACa = await make('not-a-ca', root, { ca: undefined } as unknown as Partial<CertificateSpec>);
-  const older = await make('older-ca', undefined, { authorityKeyId: false });
-  const olderCross = await make('other-root', older, {}, otherRoot.key);
-  const lateRoot = await make('late-root', undefined, { notBefore: now + 9 * day });
-  const crossedLate = await make('late-root', root, {}, lateRoot.key);
+if (judge !== undefined) {
+  const dataDir = makeCluster();
+  const renewed = stageNew(dataDir);
+  const foreign = makeCluster();
 
-  const bundle = (made: Made, ...rest: readonly Made[]): Files => ({ crt: pem(made, ...rest), key: keyPem(made) });
+  test('new CAs under the same root are loaded, and nothing else is asked of anybody', async () => {
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    const before = tree(dataDir);
+    const { code, stdout, stderr } = rotate(server, renewed);
+    assert.is(code, 0, stderr);
+    // What scripts look for.
+    assert.is(stdout.split('\n')[0], 'certificates saved to datastore');
+    assert.match(stdout, 'old and new certificates trust each other');
+    assert.match(stdout, 'systemctl restart k3s');
+    assert.not.match(stdout, 'new-tokens');
+    holds(server, renewed);
+    assert.equal(tree(dataDir), before);
+    secretsStay(stdout + stderr);
+    server.stop();
+  });
 
-  /** Sets that a cluster may have. */
-  const inUse: Record<string, () => Promise<Files>> = {
-    custom: async () => bundle(await make('ca', intermediate), intermediate, root),
-    'without the root': async () => bundle(await make('ca', intermediate), intermediate),
-    'self-signed': async () => bundle(await make('ca', undefined, { authorityKeyId: false })),
-    'self-signed, the one that signs others later': async () => bundle(older),
-    'below the root': async () => bundle(await make('ca', root), root),
-    'silent root': async () => bundle(await make('ca', silentRoot), silentRoot),
-    'rotated default': async () => bundle(await make('ca', otherRoot), otherRoot, olderCross, older),
-    'expired root': async () => bundle(await make('ca', intermediate), intermediate, expiredRoot),
-    'short root': async () => bundle(await make('ca', shortRoot), shortRoot),
-    'late root': async () => bundle(await make('ca', lateRoot), lateRoot),
-    'two roots': async () => bundle(await make('ca', intermediate), intermediate, root, otherRoot),
-  };
+  test('the set in use comes from the disk where the server does not give it, and never from another cluster', async () => {
+    const server = await startSupervisor(judge, dataDir);
+    assert.is(rotate(server, renewed).code, 0);
+    const token = join(dataDir, 'server/token');
+    const elsewhere = rotate(server, renewed, ['--data-dir', foreign, '--token-file', token]);
+    assert.is(elsewhere.code, 1);
+    assert.match(elsewhere.stderr, 'is of another cluster');
+    assert.is(puts(server), 1);
+    server.stop();
+  });
 
-  const exchanged = (change: Partial<CertificateSpec>, type?: KeyType) => async (): Promise<Files> =>
-    bundle(await make('ca', intermediate, change, type && (await freshKey(type))), intermediate, root);
-  const rekeyed = (change: (key: string) => Content | undefined) => async (): Promise<Files> => {
-    const made = await make('ca', intermediate);
-    return { crt: pem(made, intermediate, root), key: change(keyPem(made)) };
-  };
-  const rewritten = (change: (bundle: string) => Content | undefined) => async (): Promise<Files> => {
-    const made = await make('ca', intermediate);
-    return { crt: change(pem(made, intermediate, root)), key: keyPem(made) };
-  };
-  const damaged = (block: string) => block.replace(/\n.{8}/, '\nMIIBAAAA');
+  test('a dry run asks and sends nothing', async () => {
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    const { code, stdout } = rotate(server, renewed, ['--dry-run']);
+    assert.is(code, 0);
+    assert.match(stdout, 'non-disruptive');
+    assert.is(puts(server), 0);
+    server.stop();
+  });
 
-  /** Sets that an administrator may come with. */
-  const proposed: Record<string, () => Promise<Files>> = {
-    ...inUse,
-    nothing: async () => ({}),
-    'other root': async () => bundle(await make('ca', otherIntermediate), otherIntermediate, otherRoot),
-    'cross-signed root': async () => bundle(await make('ca', otherIntermediate), otherIntermediate, otherRoot, crossed),
-    'cross-signed root, first': async () =>
-      bundle(await make('ca', otherIntermediate), otherIntermediate, crossed, root),
-    'root renewed with its key': async () => bundle(await make('ca', intermediate), intermediate, renewedRoot),
-    'cross-signed late root': async () => bundle(await make('ca', lateRoot), lateRoot, crossedLate),
-    single: async () => bundle(await make('ca', intermediate)),
-    'single root': async () => bundle(root),
-    'the root itself': async () => bundle(root, intermediate),
-    'root first': async () => {
-      const made = await make('ca', intermediate);
-      return { crt: pem(root, intermediate, made), key: keyPem(made) };
-    },
-    'leaf, root, intermediate': async () => bundle(await make('ca', intermediate), root, intermediate),
-    'without the intermediate': async () => bundle(await make('ca', intermediate), root),
-    'intermediate without identifiers': async () => bundle(await make('ca', nameless), nameless, root),
-    'intermediate for clients': async () => bundle(await make('ca', clientOnly), clientOnly, root),
-    'intermediate without keyCertSign': async () =>
-      bundle(await make('ca', unfitIntermediate), unfitIntermediate, root),
-    'intermediate that is no CA': async () => bundle(await make('ca', notACa), notACa, root),
-    'too deep for the root': async () => {
-      const below = await make('below', shortRoot);
-      return bundle(await make('ca', below), below, shortRoot);
-    },
-    'for clients': exchanged({ extendedKeyUsage: ['clientAuth'] }),
-    'for servers': exchanged({ extendedKeyUsage: ['serverAuth'] }),
-    'for both': exchanged({ extendedKeyUsage: ['serverAuth', 'clientAuth'] }),
-    expired: exchanged({ notBefore: now - 9 * day, notAfter: now - day }),
-    'not yet valid': exchanged({ notBefore: now + 9 * day }),
-    'no CA': exchanged({ ca: undefined } as unknown as Partial<CertificateSpec>),
-    'no keyCertSign': exchanged({ keyUsage: ['digitalSignature'] }),
-    'path length': exchanged({ ca: { pathLength: 0 } }),
-    Ed25519: exchanged({}, 'ed25519'),
-    'P-384': exchanged({}, 'ec:p384'),
-    'P-521': exchanged({}, 'ec:p521'),
-    'wrong key': rekeyed(() => makeKey('ec:p256')),
-    'key of another kind': rekeyed(() => makeKey('ed25519')),
-    'RSA key': rekeyed(() => makeKey('rsa:2048', 'service')),
-    'root key first': rekeyed((key) => Buffer.from(root.key.toPem()).toString() + key),
-    'root key second': rekeyed((key) => key + Buffer.from(root.key.toPem()).toString()),
-    'no key': rekeyed(() => undefined),
-    'empty key': rekeyed(() => ''),
-    'key in PKCS#8': rekeyed((key) => encodeKey(key, 'pkcs8')),
-    'key behind EC PARAMETERS': rekeyed((key) => encodeKey(key, 'ec-parameters')),
-    'encrypted key': rekeyed((key) => encodeKey(key, 'encrypted')),
-    'encrypted key, old form': rekeyed((key) => encodeKey(key, 'encrypted-legacy')),
-    'encrypted key before a plain one': rekeyed((key) => encodeKey(key, 'encrypted') + key),
-    'public key': rekeyed((key) => encodeKey(key, 'public')),
-    'key in DER': rekeyed(derOf),
-    'damaged key': rekeyed(damaged),
-    'cut-off key': rekeyed((key) => key.slice(0, -20)),
-    'certificate as the key': rekeyed(() => pem(root)),
-    'certificates as the key': rekeyed(() => pem(root, intermediate)),
-    'no bundle': rewritten(() => undefined),
-    'empty bundle': rewritten(() => ''),
-    'bundle of text': rewritten(() => 'certificates will follow\n'),
-    'bundle in DER': rewritten(derOf),
-    'key as the bundle': rewritten(() => makeKey('ec:p256')),
-    'keys as the bundle': rewritten(() => makeKey('ec:p256') + makeKey('ec:p256')),
-    'TRUSTED CERTIFICATE': rewritten((text) => blocks(text).map(trusted).join('')),
-    'cut-off bundle': rewritten((text) => text.slice(0, -30)),
-    'cut-off first certificate': rewritten((text) => text.replace(/.{20}\n-----END CERTIFICATE-----\n/, '')),
-    'damaged first certificate': rewritten(damaged),
-    'damaged last certificate': rewritten((text) => blocks(text).slice(0, -1).join('') + damaged(pem(root))),
-    'empty block': rewritten((text) => `-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n${text}`),
-    'not base64': rewritten((text) => text.replace(/\n.{4}/, '\n!#$%')),
-    'broken signature': rewritten((text) =>
-      text.replace(blocks(text)[0] ?? '', withBrokenSignature(blocks(text)[0] ?? '')),
-    ),
-    'headers before a certificate': rewritten((text) =>
-      text.replace(/CERTIFICATE-----\n/, 'CERTIFICATE-----\nNote: mine\n\n'),
-    ),
-    'CRLF bundle': rewritten(withCrlf),
-    'bag attributes': rewritten((text) => blocks(text).map(withBagAttributes).join('')),
-    'blanks before BEGIN': rewritten((text) => `  ${text}`),
-  };
+  test('files older than those in use get the time of the rotation, or the next start would be fatal', async () => {
+    const old = folder();
+    cpSync(renewed, old, { recursive: true });
+    for (const { file } of rotationFields) utimesSync(join(old, file), 1_500_000_000, 1_500_000_000);
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    const started = Date.now();
+    assert.is(rotate(server, old).code, 0);
+    const stamps = Object.entries(server.record() ?? {}).filter(([field]) => isRotated(field));
+    assert.is(stamps.length, rotationFields.length);
+    for (const [field, { Timestamp }] of stamps) assert.ok(Date.parse(Timestamp) >= started - 1000, field);
+    server.stop();
+  });
 
-  const service = encodeKey(makeKey('rsa:2048', 'service'), 'traditional');
-  const newer = encodeKey(makeKey('rsa:2048', 'newer service'), 'traditional');
-  const ecKey = makeKey('ec:p256');
-  const ecService = encodeKey(ecKey, 'traditional');
-  const serviceInUse: Record<string, Content> = {
-    one: service,
-    two: newer + service,
-    EC: ecService,
-    'PKCS#8': makeKey('rsa:2048', 'service'),
-  };
-  const serviceProposed: Record<string, Content | undefined> = {
-    nothing: undefined,
-    kept: service,
-    'newer first': newer + service,
-    'newer last': service + newer,
-    lost: newer,
-    EC: ecService,
-    'EC in PKCS#8': ecKey,
-    'EC in PKCS#8, then the old': ecKey + service,
-    'public key': encodeKey(service, 'public'),
-    'public EC key': encodeKey(ecKey, 'public'),
-    'PKCS#8': encodeKey(service, 'pkcs8'),
-    encrypted: encodeKey(service, 'encrypted'),
-    Ed25519: makeKey('ed25519'),
-    'Ed25519, then the old': makeKey('ed25519') + service,
-    DER: derOf(service),
-    empty: '',
-    CRLF: withCrlf(newer + service),
-    'a certificate': pem(root),
-  };
-
-  const caPaths = ['etcd/server-ca', 'etcd/peer-ca', 'server-ca', 'client-ca', 'request-header-ca'] as const;
-  type Plan = { readonly cas: Readonly<Record<string, string>>; readonly service: string };
-
-  // Each kind is made once in use and once as a proposal: OpenSSL's forms are slow.
-  const madeOf = async (makers: typeof inUse): Promise<Record<string, Files>> => {
-    const made: Record<string, Files> = {};
-    for (const [kind, maker] of Object.entries(makers)) made[kind] = await maker();
-    return made;
-  };
-  const inUseFiles = await madeOf(inUse);
-  const proposedFiles = await madeOf(proposed);
-
-  const written = (plan: Plan, cas: typeof inUseFiles, keys: typeof serviceProposed): string => {
-    const place = folder();
-    mkdirSync(join(place, 'server/tls/etcd'), { recursive: true });
-    const put = (name: string, content: Content | undefined) => {
-      if (content !== undefined) writeFileSync(join(place, 'server/tls', name), content, { mode: 0o600 });
-    };
-    for (const [path, kind] of Object.entries(plan.cas)) {
-      put(`${path}.crt`, cas[kind]?.crt);
-      put(`${path}.key`, cas[kind]?.key);
-    }
-    put('service.key', keys[plan.service]);
-    return place;
-  };
-
-  // Many sets hold the same file, and an RSA key is checked whenever it is read.
-  const read = new Map<string, readonly PemBlock[]>();
-  const reader = (place: string) => (path: string) => {
-    const full = join(place, path);
-    if (!existsSync(full)) return undefined;
-    const bytes = readFileSync(full);
-    const content = bytes.toString('latin1');
-    const blocks = read.get(content) ?? core.inspect(bytes);
-    read.set(content, blocks);
-    return { bytes, blocks };
-  };
-
-  /** Asserts for every pair of sets that the same fields are refused in the same words, and answers our verdicts. */
-  const compare = (pairs: ReadonlyArray<{ readonly old: Plan; readonly fresh: Plan }>): Rotation[] => {
-    const places = pairs.map(({ old, fresh }) => ({
-      current: written(old, inUseFiles, serviceInUse),
-      proposed: written(fresh, proposedFiles, serviceProposed),
-    }));
-    const answers = go.lines<unknown, RotationAnswer>(
-      ['rotate-ca'],
-      places.map(({ current, proposed }) => ({
-        current: join(current, 'server'),
-        proposed: join(proposed, 'server'),
-        at: now,
-      })),
-    );
-    return places.map(({ current, proposed }, index) => {
-      const theirs = answers[index] as RotationAnswer;
-      const ours = judgeRotation(reader(current), reader(proposed), (request) => core.chains(request), now);
-      const shown = JSON.stringify({ pair: pairs[index], ours: ours.fields, theirs }, null, 1);
-      const refused = ours.fields.filter(({ failure }) => failure !== undefined);
-      assert.equal(
-        refused.map(({ field }) => field),
-        theirs.refused.map(({ field }) => field),
-        shown,
-      );
-      for (const [place, { failure }] of refused.entries()) {
-        const text = (theirs.refused[place]?.text ?? '')
-          .replaceAll(join(current, 'server'), 'server')
-          .replaceAll(join(proposed, 'server'), 'server/.rotate-ca-tmp-*');
-        assert.ok(text.startsWith(failure?.log ?? 'no failure'), `${shown}\n${text}`);
-      }
-      for (const { ca, oldTrustsNew, newTrustsOld } of ours.trust) {
-        const path = `${ca}-ca`;
-        if (theirs.oldTrustsNew[path] === undefined) continue;
-        assert.is(oldTrustsNew, theirs.oldTrustsNew[path], `${ca}: old trusts new\n${shown}`);
-        assert.is(newTrustsOld, theirs.newTrustsOld[path], `${ca}: new trusts old\n${shown}`);
-      }
-      return ours;
-    });
-  };
-  const all = (kind: string) => Object.fromEntries(caPaths.map((path) => [path, kind]));
-
-  test('each proposed CA on each CA in use', () => {
-    // Five CAs of a set are five questions, so the proposed ones go round in fives.
-    const kinds = Object.keys(proposed);
-    const rounds = kinds.flatMap((_, at) => (at % caPaths.length === 0 ? [at] : []));
-    const chosen = (at: number) =>
-      Object.fromEntries(caPaths.map((path, index) => [path, kinds[(at + index) % kinds.length] ?? '']));
-    const verdicts = compare(
-      Object.keys(inUse).flatMap((old) =>
-        rounds.map((at) => ({
-          old: { cas: all(old), service: 'one' },
-          fresh: { cas: chosen(at), service: 'nothing' },
-        })),
-      ),
-    );
-    const fields = verdicts.flatMap((verdict) => verdict.fields.filter(({ from }) => from === 'proposed'));
-    const refused = fields.filter(({ failure }) => failure !== undefined).length;
-    assert.ok(refused > 300 && fields.length - refused > 300, `${refused} of ${fields.length} refused`);
-    const codes = new Set(
-      fields.map(({ failure }) => (failure?.code === 'not-verified' ? failure.values.failure : failure?.code)),
-    );
-    for (const code of [
-      'unreadable-bundle',
-      'single-certificate',
-      'pair',
-      'unknown-authority',
-      'bad-signature',
-      'expired',
-      'not-yet-valid',
-      'path-length',
-      'incompatible-usage',
-      'not-a-ca',
+  test('a wrong path, which K3s takes for success', async () => {
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    for (const [path, hint] of [
+      [join(renewed, 'nowhere'), '--path names the folder above tls'],
+      [renewed, `did you mean --path ${join(renewed, 'server')}?`],
+      [join(renewed, 'server/tls'), `did you mean --path ${join(renewed, 'server')}?`],
     ] as const) {
-      assert.ok(codes.has(code), `${code} was never seen: ${[...codes]}`);
+      const { code, stdout, stderr } = k3sPki(command(server, path));
+      assert.is(code, 1, path);
+      assert.is(stdout, '');
+      assert.match(stderr, 'holds none of the files that rotate-ca reads');
+      assert.ok(stderr.includes(hint), stderr);
     }
+    const same = rotate(server, dataDir);
+    assert.is(same.code, 1);
+    assert.match(same.stderr, 'nothing to rotate');
+    assert.is(puts(server), 0);
+    server.stop();
   });
 
-  test('each proposed service.key on each one in use', () => {
-    const verdicts = compare(
-      Object.keys(serviceInUse).flatMap((old) =>
-        Object.keys(serviceProposed).map((fresh) => ({
-          old: { cas: all('custom'), service: old },
-          fresh: { cas: all('nothing'), service: fresh },
-        })),
-      ),
-    );
-    const codes = verdicts.flatMap(({ fields }) => fields.flatMap(({ failure }) => failure?.code ?? 'accepted'));
-    assert.equal([...new Set(codes)].sort(), ['accepted', 'service-key-lost', 'unreadable-service-key']);
+  test('another root is refused in the words of K3s, and forced it is said what breaks', async () => {
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    const refused = rotate(server, foreign, ['--output', 'json']);
+    assert.is(refused.code, 1);
+    assert.is(puts(server), 0);
+    const { ok, rotation } = JSON.parse(refused.stdout) as Report;
+    assert.is(ok, false);
+    assert.is(rotation.verdict, 'refused');
+    assert.match(refused.stderr, 'failed to validate new CA certificates and keys: ETCDServerCA: new CA cert cannot be verified using old CA chain');
+    assert.match(refused.stderr, 'old ServiceAccount signing key not in new ServiceAccount key list');
+    // The server says the same, field by field, when it is asked all the same.
+    const forced = rotate(server, foreign, ['--force', '--output', 'json']);
+    assert.is(forced.code, 0, forced.stderr);
+    const report = JSON.parse(forced.stdout) as Report;
+    assert.is(report.forced, true);
+    const logged = server.log.find((line) => line.startsWith('Save of CA certificates and keys forced'));
+    for (const { field, ok, log } of report.rotation.fields) {
+      assert.is(logged?.includes(`${field}: `), !ok, field);
+      if (log !== undefined) assert.ok(logged?.includes(`${field}: ${log}`), `${log} in ${logged}`);
+    }
+    const codes = report.rotation.consequences.map(({ code }) => code);
+    for (const code of ['tokens-refused', 'server-distrusted', 'supervisor-certificate', 'service-tokens-refused']) {
+      assert.ok(codes.includes(code), code);
+    }
+    const steps = report.rollout.map(({ step }) => step);
+    assert.equal(steps, ['new-tokens', 'supervisor-certificate', 'restart-servers', 'restart-agents', 'restart-pods', 'kubeconfigs']);
+    holds(server, foreign);
+    server.stop();
   });
 
-  test('sets that mix everything', () => {
-    // Any sequence will do; this one is the same on every run.
-    let state = 7;
-    const draw = <T>(list: readonly T[]): T => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-      return list[(state >>> 8) % list.length] as T;
+  test('what K3s would take and not come up on is refused, --force or not', async () => {
+    const broken = folder();
+    cpSync(renewed, broken, { recursive: true });
+    cpSync(join(broken, 'server/tls/server-ca.key'), join(broken, 'server/tls/client-ca.key'));
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    for (const force of [[], ['--force']]) {
+      const { code, stderr } = rotate(server, broken, force);
+      assert.is(code, 1);
+      assert.match(stderr, 'ClientCAKey: new CA cert and key cannot be loaded as X590KeyPair: tls: private key does not match public key');
+      assert.match(stderr, '--force does not load it either');
+    }
+    assert.is(puts(server), 0);
+    server.stop();
+  });
+
+  test('only the fields that are staged change', async () => {
+    const one = folder();
+    for (const name of ['client-ca.crt', 'client-ca.key']) {
+      cpSync(join(renewed, 'server/tls', name), join(one, 'server/tls', name));
+    }
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    assert.is(rotate(server, one).code, 0);
+    for (const { field, file } of rotationFields) {
+      const from = field.startsWith('ClientCA') ? one : dataDir;
+      assert.is(server.record()?.[field]?.Content, base64(join(from, file)), field);
+    }
+    server.stop();
+  });
+
+  test('tokens: without a hash, of an agent, of another cluster, wrong', async () => {
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    const bare = folder();
+    const file = join(bare, 'token');
+    const away = (token: string): { code: number | null; stderr: string; stdout: string } => {
+      writeFileSync(file, `${token}\n`, { mode: 0o600 });
+      return rotate(server, renewed, ['--data-dir', bare, '--token-file', file]);
     };
-    const drawn = (kinds: readonly string[], keys: readonly string[]): Plan => ({
-      cas: Object.fromEntries(caPaths.map((path) => [path, draw(kinds)])),
-      service: draw(keys),
-    });
-    const rounds = 300;
-    // Half of the rounds propose sound sets mostly, or hardly one would be accepted as a whole.
-    const sound = ['custom', 'custom', 'leaf, root, intermediate', 'P-384', 'nothing', 'root key second'];
-    const pairs = Array.from({ length: rounds }, (_, round) => ({
-      old: drawn(round % 2 ? ['custom', 'two roots'] : Object.keys(inUse), Object.keys(serviceInUse)),
-      fresh: drawn(round % 2 ? sound : Object.keys(proposed), Object.keys(serviceProposed)),
-    }));
-    const accepted = compare(pairs).filter((verdict) => verdict.accepted).length;
-    assert.ok(accepted > 20 && accepted < rounds - 20, `${accepted} of ${rounds} accepted`);
+    const hash = /^K10([0-9a-f]{64})/.exec(readFileSync(join(dataDir, 'server/token'), 'utf8'))?.[1] ?? '';
+    assert.match(away(passwords.server).stderr, 'the token has no CA hash');
+    assert.match(away('abcdef.0123456789abcdef').stderr, 'a bootstrap token joins agents only');
+    assert.match(
+      away(`K10${'0'.repeat(64)}::server:${passwords.server}`).stderr,
+      'token CA hash does not match the Cluster CA certificate hash',
+    );
+    for (const password of [passwords.node, 'ffffffffffffffffffffffffffffffff']) {
+      const { code, stderr, stdout } = away(`K10${hash}::server:${password}`);
+      assert.is(code, 1);
+      assert.match(stderr, 'not authorized');
+      assert.not.ok((stderr + stdout).includes(password));
+    }
+    assert.is(away(`K10${hash}::server:${passwords.server}`).code, 0);
+    assert.is(puts(server), 1);
+    // On the server's own machine its bundle stands for the hash.
+    rmSync(file);
+    const local = k3sPki(command(server, join(renewed, 'server')), { env: { K3S_TOKEN: passwords.server } });
+    assert.is(local.code, 0, local.stderr);
+    server.stop();
   });
 
-  test.after(() => core.close());
-  test.run();
+  for (const kind of ['cut-headers', 'cut-body', 'cut-applied', 'cut-answer', '500']) {
+    test(`a server that fails while it is asked (${kind}): the message leaves the doubt, and nothing is tried twice`, async () => {
+      const server = await startSupervisor(judge, dataDir, { etcd: true, trouble: `${kind}:/v1-k3s/cert/cacerts` });
+      const { code, stdout, stderr } = rotate(server, renewed);
+      assert.is(code, 1);
+      assert.is(stdout, '');
+      assert.match(stderr, 'the new CAs may be in the datastore or not');
+      assert.match(stderr, 'bootstrap show');
+      assert.is(puts(server), 1);
+      secretsStay(stderr);
+      server.stop();
+    });
+  }
+
+  test('nobody listens', () => {
+    const { code, stderr } = k3sPki([
+      ...['certificate', 'rotate-ca', '--path', join(renewed, 'server'), '--data-dir', dataDir],
+      ...['--server', 'https://127.0.0.1:1'],
+    ]);
+    assert.is(code, 1);
+    assert.match(stderr, '127.0.0.1:1: nothing listens there');
+  });
+
+  function rotate(server: SupervisorServer, staged: string, more: readonly string[] = []) {
+    return k3sPki([...command(server, join(staged, 'server')), ...more]);
+  }
+
+  /** The options that come later win. */
+  function command(server: SupervisorServer, path: string): string[] {
+    return ['certificate', 'rotate-ca', '--path', path, '--server', server.url, '--data-dir', dataDir];
+  }
+
+  function secretsStay(printed: string): void {
+    assert.not.ok(printed.includes(passwords.server));
+    assert.not.match(printed, 'PRIVATE KEY');
+  }
+}
+
+test.run();
+
+function puts(server: SupervisorServer): number {
+  return server.requests.filter((line) => line === put).length;
+}
+
+function holds(server: SupervisorServer, staged: string): void {
+  for (const { field, file } of rotationFields) {
+    assert.is(server.record()?.[field]?.Content, base64(join(staged, file)), field);
+  }
+}
+
+function isRotated(field: string): boolean {
+  return rotationFields.some((known) => known.field === field);
+}
+
+function base64(file: string): string {
+  return readFileSync(file).toString('base64');
+}
+
+/** New CAs under the root of a data dir, as the page does it by hand. */
+function stageNew(dataDir: string): string {
+  const staged = folder();
+  for (const name of ['root-ca.pem', 'root-ca.key', 'intermediate-ca.pem', 'intermediate-ca.key', 'service.key']) {
+    cpSync(join(dataDir, 'server/tls', name), join(staged, 'server/tls', name));
+  }
+  const made = k3sPki(['generate-custom-ca-certs', '--data-dir', staged, ...fastKeys]);
+  assert.is(made.code, 0, made.stderr);
+  return staged;
 }
