@@ -70,8 +70,8 @@ for (const [label, args, error, hint] of [
   [
     'half a command',
     ['certificate'],
-    'certificate needs one more word: issue, profiles',
-    'k3s-pki certificate issue --help',
+    'certificate needs one more word: check, issue, profiles',
+    'k3s-pki certificate check --help',
   ],
   [
     'misspelt command',

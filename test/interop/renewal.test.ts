@@ -190,7 +190,8 @@ if (go) {
   };
   const found = (content: string | null | undefined): FoundFile => {
     if (content === undefined) return 'absent';
-    return content === null ? 'unreadable' : { blocks: core.inspect(Buffer.from(content)) };
+    const bytes = Buffer.from(content ?? '');
+    return content === null ? 'unreadable' : { bytes, blocks: core.inspect(bytes) };
   };
 
   test('what becomes of a leaf at a start: every state of its files, as dynamiclistener has it', () => {

@@ -1,5 +1,5 @@
 import type { KeyType } from '@k3s-pki/core';
-import { cascade, isInInclusiveRange, isInteger, isNumber, makeValidator } from 'typanion';
+import { cascade, isEnum, isInInclusiveRange, isInteger, isNumber, makeValidator } from 'typanion';
 
 /** `rsa:2048` to `rsa:8192` in steps of 64 bits, `ec:p256`, `ec:p384`, `ec:p521`, `ed25519`. */
 export const isKeyType = makeValidator<unknown, KeyType>({
@@ -37,6 +37,12 @@ export const isPathLength = cascade(isNumber(), isInteger(), isInInclusiveRange(
 export const isCount = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 1_000_000_000));
 
 export const isWorkers = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 256));
+
+/** How long to wait for an answer, in seconds. */
+export const isTimeout = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 3600));
+
+/** The users that K3s knows by a token. Source: K3s `pkg/daemons/control/deps/deps.go`, genUsers. */
+export const isTokenUser = isEnum(['server', 'node'] as const);
 
 /** Values of a repeated option, each a list with commas. An empty one stays: it is a mistake, not the absence of a choice. */
 export function separated(lists: readonly string[]): string[] {

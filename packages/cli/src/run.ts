@@ -79,6 +79,10 @@ async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli
   if (/Not enough arguments to option/.test(message)) {
     return { error: `option ${/option ([-\w]+)/.exec(message)?.[1] ?? ''} needs a value`, hint: see };
   }
+  if (/Not enough positional arguments/.test(message)) {
+    const words = cli.definitions().flatMap(({ usage }) => [...usage.matchAll(/<(.+?)>/g)].map(([, name]) => name));
+    return { error: `${path} needs ${words.join(', ')}`, hint: see };
+  }
   const extra = /Extraneous positional argument \("([^"]+)"\)/.exec(message)?.[1];
   if (extra !== undefined) return { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
   return { error: message.split('\n', 1)[0] ?? message, hint: see };

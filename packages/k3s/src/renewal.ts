@@ -1,8 +1,9 @@
-import type { Certificate, Core, KeyFacts, PemBlock } from '@k3s-pki/core';
+import type { Certificate, Core, KeyFacts } from '@k3s-pki/core';
+import { type PemFile, readBundle } from './pem-readers.ts';
 import { subjectParts } from './subject.ts';
 
-/** A file as K3s meets it at a start: not there, not a regular file, or with these PEM blocks. */
-export type FoundFile = 'absent' | 'unreadable' | { readonly blocks: readonly PemBlock[] };
+/** A file as K3s meets it at a start: not there, not a regular file, or one. A key's bytes may be left empty. */
+export type FoundFile = 'absent' | 'unreadable' | PemFile;
 
 /** The four files that decide over one leaf. */
 export interface LeafFiles {
@@ -89,18 +90,11 @@ export function judgeLeaf(
   return { action: 'renew', key: forced || files.key === 'absent' ? 'new' : 'kept', reasons };
 }
 
-/** The certificates of a file as dynamiclistener's CertsFromFile gives them: none when one of them is not a certificate.
- *  Damaged base64 is no block at all for Go's pem.Decode. */
+/** The certificates of a file as dynamiclistener's CertsFromFile gives them: none when one of them is malformed. */
 export function readCertificates(file: FoundFile): readonly Certificate[] {
   if (typeof file === 'string') return [];
-  const found: Certificate[] = [];
-  for (const block of file.blocks) {
-    if (block.label !== 'CERTIFICATE') continue;
-    if (block.kind === 'certificate' && block.certificate.refusal === undefined) found.push(block.certificate);
-    else if (block.kind === 'certificate') return [];
-    else if (block.kind === 'broken' && !isDamagedText(block.reason)) return [];
-  }
-  return found;
+  const bundle = readBundle(file);
+  return bundle.ok ? bundle.certificates : [];
 }
 
 /** The key that dynamiclistener's ParsePrivateKeyPEM finds: the first that it can parse. */
@@ -162,11 +156,6 @@ function whatIsOverlooked(
   const digests = (list: readonly Certificate[]) => list.map(({ sha256 }) => sha256).join();
   if (authorities.length > 0 && digests(chain) !== digests(authorities)) found.push('old-chain');
   return found;
-}
-
-/** Whether the text of a block is damaged, rather than its DER: the core names a line, or the base64. */
-function isDamagedText(reason: string): boolean {
-  return /^line \d+: |^the block's base64 /.test(reason);
 }
 
 function hasAll(whole: readonly string[], part: readonly string[]): boolean {

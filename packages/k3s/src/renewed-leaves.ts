@@ -1,7 +1,8 @@
-import type { CaName } from './layout.ts';
+import { type CaName, tlsDir } from './layout.ts';
 import { type LeafProfile, leafProfiles } from './leaf-table.ts';
 import type { Product } from './product.ts';
 import type { ExpectedLeaf } from './renewal.ts';
+import { agentDir } from './services.ts';
 
 /** A leaf of a data dir. A server makes its own at a start when they need it; an agent asks the server for all of its
  *  leaves at every start. */
@@ -21,7 +22,7 @@ export function dataDirLeaves(product: Product): readonly DataDirLeaf[] {
   // A server holds a copy of these two as well, which it hands to agents that bring no key of their own.
   const shared = agent
     .filter(({ name }) => name === 'client-kube-proxy' || name === 'client-k3s-controller')
-    .map((profile) => ({ ...profile, path: profile.path.replace('agent/', 'server/tls/') }));
+    .map((profile) => ({ ...profile, path: profile.path.replace(agentDir, tlsDir) }));
   const row = (machine: DataDirLeaf['machine']) => (profile: LeafProfile) => {
     const own = ofProduct(profile, product);
     return { path: own.path, machine, profile: own, ca: own.ca };
@@ -39,7 +40,7 @@ export function certainOf({ profile }: DataDirLeaf): ExpectedLeaf {
 }
 
 function isAgents({ path }: LeafProfile): boolean {
-  return path.startsWith('agent/');
+  return path.startsWith(`${agentDir}/`);
 }
 
 /** Source: K3s `pkg/version`, Program: RKE2 is built with its own name there. */

@@ -1,4 +1,7 @@
 /** Pure planners, one per verb: options + snapshot of the files + clock -> plan, or everything that stands in its way. */
+
+export * from './ca-set.ts';
+export * from './check.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
 export * from './issue.ts';
@@ -8,7 +11,7 @@ export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
 export * from './restore.ts';
 export { type Backup, backupsOf } from './restore-backups.ts';
-export { type LeafFate, leafFate, renewalDays } from './restore-fit.ts';
+export type { LeafFate } from './restore-fit.ts';
 export {
   type LeafPlanned,
   type PlannedMarker,
@@ -32,3 +35,5 @@ export {
 } from './rotate-snapshot.ts';
 export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
+export * from './token.ts';
+export * from './verify.ts';

@@ -46,7 +46,7 @@ export function sourceOf(backup: Backup, target: string, tree: LeafTree, product
 
 /** The server's files that K3s's way of copying has put agent files over. */
 export function overwrittenIn(backup: Backup, product: Product): string[] {
-  if (backup.agentFiles !== 'beside') return [];
+  if (backup.of === 'agent' || backup.agentFiles !== 'beside') return [];
   const besides = agentPairs(product).flatMap(files);
   return servicesOf(product)
     .flatMap(({ leaves }) => leaves.flatMap(files))

@@ -1,25 +1,41 @@
 import type { Certificate, Core, PemBlock } from '@k3s-pki/core';
+import {
+  certainOf,
+  type DataDirLeaf,
+  type FoundFile,
+  judgeLeaf,
+  type LeafOutlook,
+  type RenewalReason,
+  renewalDays,
+  tlsFile,
+} from '@k3s-pki/k3s';
+import type { LeafTreeEntry } from './rotate-snapshot.ts';
 
-/** What K3s does with a leaf at its next start: it keeps it, or makes it anew because another CA signed it, because it has
- *  expired, or because it expires within the renewal window. */
-export type LeafFate = 'kept' | 'other-ca' | 'expired' | 'renewed';
+/** What becomes of a restored leaf at K3s's next start: it is kept, an agent asks for another one whatever it has, or K3s
+ *  makes it anew for a reason. */
+export type LeafFate = 'kept' | 'requested' | RenewalReason;
 
-/** Days before a leaf's end in which K3s renews it at a start. Source: K3s `pkg/daemons/config`, CertificateRenewDays. */
-export const renewalDays = 120;
-
-/**
- * The fate of a leaf whose CA bundle begins with `ca`. `at` is seconds since 1970.
- * Source: K3s `pkg/daemons/control/deps/deps.go`, `fieldsChanged` (key identifiers) and `expired`.
- */
-export function leafFate(
-  leaf: Certificate,
-  ca: Certificate | undefined,
+/** The outlook of a server's leaf. `entryAt` answers what will stand at a path; `at` is seconds since 1970. */
+export function outlookOf(
+  leaf: DataDirLeaf,
+  entryAt: (path: string) => LeafTreeEntry | undefined,
   { signatureHolds }: Pick<Core, 'signatureHolds'>,
   at: number,
-): LeafFate {
-  if (ca === undefined || leaf.authorityKeyId !== ca.subjectKeyId || !signatureHolds(leaf, ca)) return 'other-ca';
-  if (at > leaf.notAfter) return 'expired';
-  return at + renewalDays * 86_400 >= leaf.notAfter ? 'renewed' : 'kept';
+): LeafOutlook {
+  const found = (path: string) => foundFile(entryAt(path));
+  const files = {
+    certificate: found(`${leaf.path}.crt`),
+    key: found(`${leaf.path}.key`),
+    caCertificate: found(tlsFile.caBundle(leaf.ca)),
+    caKey: found(tlsFile.caKey(leaf.ca)),
+  };
+  return judgeLeaf(files, certainOf(leaf), { at, days: renewalDays, signatureHolds });
+}
+
+function foundFile(entry: LeafTreeEntry | undefined): FoundFile {
+  if (entry === undefined) return 'absent';
+  // A tree holds no bytes; they tell a PEM block's headers, which no certificate of K3s has.
+  return entry.kind === 'file' ? { bytes: new Uint8Array(), blocks: entry.blocks } : 'unreadable';
 }
 
 export function firstCertificate(blocks: readonly PemBlock[] | undefined): Certificate | undefined {

@@ -2,6 +2,7 @@ import type { Certificate, Core } from '@k3s-pki/core';
 import {
   type CaName,
   caNames,
+  dataDirLeaves,
   dynamicCert,
   dynamicCertMarker,
   type FirstStart,
@@ -9,15 +10,15 @@ import {
   listenerService,
   mode,
   type Product,
+  type RenewalReason,
   serviceFiles,
   tlsDir,
   tlsFile,
 } from '@k3s-pki/k3s';
 import { deepFreeze } from './freeze.ts';
 import { type Backup, backupsNamed, backupsOf, overwrittenIn, sourceOf } from './restore-backups.ts';
-import { firstCertificate, firstKey, type LeafFate, leafFate } from './restore-fit.ts';
+import { firstCertificate, firstKey, type LeafFate, outlookOf } from './restore-fit.ts';
 import {
-  caBundleOf,
   checkCas,
   checkMachine,
   chooseServices,
@@ -96,7 +97,7 @@ export function planRestore(
   const set = new Restoration(tree, from, options, problems);
   for (const pair of chosen.flatMap(({ leaves }) => leaves)) set.pair(pair);
   if (chosen.some(({ name }) => name === listenerService(options.product))) set.listener();
-  if (set.isEmpty) {
+  if (set.isEmpty && chosen.length > 0) {
     problems.error('nothing-to-restore', from.path, { services: chosen.map(({ name }) => name) });
   }
   if (role === 'server') {
@@ -107,7 +108,7 @@ export function planRestore(
   }
   const overwritten = overwrittenIn(from, options.product).filter((path) => set.wanted.has(path));
   if (overwritten.length > 0) problems.warn('flat-backup', from.path, { files: overwritten });
-  const leaves = set.leaves(role, x509, now);
+  const leaves = set.leaves(x509, now);
   warnOfRenewals(leaves, from, problems);
   const changed = [...set.writes.map(({ to }) => to), ...set.removes.map(({ path }) => path)];
   const backup = changed.length > 0 ? planBackup(tree, changed.filter(isAgentFile), now, problems) : undefined;
@@ -134,9 +135,11 @@ export function planRestore(
 /** What a list of backups says of one. */
 export interface BackupSummary {
   readonly backup: Backup;
-  /** Leaf certificates, and how many of them K3s would keep. */
+  /** A server's leaf certificates, and how many of them K3s would keep. */
   readonly leaves: number;
   readonly kept: number;
+  /** An agent's, which asks for others at every start. */
+  readonly agentLeaves: number;
   /** How its CAs are to those in use; absent when it has none. */
   readonly cas?: 'same' | 'differ' | 'missing in place';
 }
@@ -153,13 +156,15 @@ export function summarizeBackups(
     const set = new Restoration(tree, backup, options, new LeafProblems());
     for (const { leaves } of chooseServices(options, tree, new LeafProblems()))
       for (const leaf of leaves) set.pair(leaf);
-    const leaves = set.leaves(roleOf(tree) ?? 'agent', x509, now);
+    const all = set.leaves(x509, now);
+    const leaves = all.filter(({ fate }) => fate !== 'requested');
     const cas = caNames.map((ca) => compareCa(tree, backup, ca, product)).filter((state) => state !== 'not there');
     const state = cas.includes('differs') ? 'differ' : cas.includes('missing') ? 'missing in place' : 'same';
     return {
       backup,
       leaves: leaves.length,
       kept: leaves.filter(({ fate }) => fate === 'kept').length,
+      agentLeaves: all.length - leaves.length,
       ...(cas.length === 0 ? {} : { cas: state }),
     };
   });
@@ -250,19 +255,23 @@ class Restoration {
     }
   }
 
-  leaves(role: 'server' | 'agent', x509: Pick<Core, 'signatureHolds'>, now: number): RestoredLeaf[] {
-    const { product } = this.#options;
-    const pairs = chooseServices({ product, services: [] }, this.#tree, new LeafProblems()).flatMap(
-      ({ leaves }) => leaves,
-    );
-    return pairs.flatMap(({ ca, certificate }) => {
-      const source = certificate === undefined ? undefined : this.sources.get(certificate);
-      const leaf = source === undefined ? undefined : firstCertificate(fileAt(this.#tree, source)?.blocks);
-      if (certificate === undefined || leaf === undefined) return [];
-      const bundle = caBundleOf(ca, role);
-      const issuer = firstCertificate(fileAt(this.#tree, this.sources.get(bundle) ?? bundle)?.blocks);
-      const fate = leafFate(leaf, issuer, x509, now);
-      return [{ file: certificate, subject: leaf.subject, notAfter: leaf.notAfter, fate }];
+  /** The leaves that come back. One that K3s would keep although its CA did not sign it is a problem. */
+  leaves(x509: Pick<Core, 'signatureHolds'>, now: number): RestoredLeaf[] {
+    const gone = new Set(this.removes.map(({ path }) => path));
+    const entryAt = (path: string) =>
+      gone.has(path) ? undefined : this.#tree.entries.get(this.sources.get(path) ?? path);
+    return dataDirLeaves(this.#options.product).flatMap((leaf): RestoredLeaf[] => {
+      const file = `${leaf.path}.crt`;
+      const source = this.sources.get(file);
+      const certificate = source === undefined ? undefined : firstCertificate(fileAt(this.#tree, source)?.blocks);
+      if (source === undefined || certificate === undefined) return [];
+      const { subject, notAfter } = certificate;
+      if (leaf.machine === 'agent') return [{ file, subject, notAfter, fate: 'requested' }];
+      const outlook = outlookOf(leaf, entryAt, x509, now);
+      if (outlook.action === 'keep' && outlook.overlooked.includes('bad-signature')) {
+        this.#problems.unlessForced(this.#options.force, 'bad-signature', source, { ca: tlsFile.caBundle(leaf.ca) });
+      }
+      return [{ file, subject, notAfter, fate: outlook.action === 'keep' ? 'kept' : (outlook.reasons[0] ?? 'kept') }];
     });
   }
 
@@ -357,8 +366,9 @@ function compareCa(
 }
 
 function warnOfRenewals(leaves: readonly RestoredLeaf[], { path }: Backup, problems: LeafProblems): void {
-  for (const why of ['other-ca', 'expired', 'renewed'] as const) {
-    const files = leaves.filter(({ fate }) => fate === why).map(({ file }) => file);
-    if (files.length > 0) problems.warn('leaves-renewed', path, { why, files });
+  const byReason = new Map<RenewalReason, string[]>();
+  for (const { file, fate } of leaves) {
+    if (fate !== 'kept' && fate !== 'requested') byReason.set(fate, [...(byReason.get(fate) ?? []), file]);
   }
+  for (const [why, files] of byReason) problems.warn('leaves-renewed', path, { why, files });
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '@k3s-pki/k3s';
+import type { Finding, RenewalReason } from '@k3s-pki/k3s';
 import type { Holder } from './rotate-snapshot.ts';
 
 /** What stands in the way of rotating or restoring leaves, or is worth a warning; the words are the catalogue's. */
@@ -29,7 +29,9 @@ export interface LeafProblemValues {
   'ca-differs': { readonly used: string };
   'ca-replaced': { readonly backup: string };
   /** K3s makes these leaves anew at its next start. */
-  'leaves-renewed': { readonly why: 'other-ca' | 'expired' | 'renewed'; readonly files: readonly string[] };
+  'leaves-renewed': { readonly why: RenewalReason; readonly files: readonly string[] };
+  /** K3s would keep this leaf, and nobody would accept it. */
+  'bad-signature': { readonly ca: string };
   /** K3s put agent files over the server's copies of these. */
   'flat-backup': { readonly files: readonly string[] };
 }

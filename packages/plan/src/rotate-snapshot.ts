@@ -49,9 +49,8 @@ export function leafTreeScope(product: Product): LeafTreeScope {
   const agentFiles = servicesOf(product)
     .flatMap(serviceFiles)
     .filter((path) => path.startsWith(`${agentDir}/`));
-  const agentCas = ['client-ca', 'server-ca'].map((name) => `${agentDir}/${name}.crt`);
   return {
-    paths: ['server', agentDir, ...agentCas, ...agentFiles],
+    paths: ['server', agentDir, ...agentFiles],
     trees: [tlsDir],
     backupParents: ['server', agentDir],
   };

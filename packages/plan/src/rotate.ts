@@ -1,6 +1,5 @@
 import {
   agentDir,
-  type CaName,
   dynamicCertMarker,
   type FirstStart,
   listenerService,
@@ -146,11 +145,6 @@ export function checkCas({ findings }: FirstStart, { inUse }: LeafTree, force: b
 
 export function isAgentFile(path: string): boolean {
   return path.startsWith(`${agentDir}/`);
-}
-
-/** The bundle of a CA as the machine has it: an agent has no CA keys, and no other CAs than these two. */
-export function caBundleOf(ca: CaName, role: 'server' | 'agent'): string {
-  return role === 'server' ? `${tlsDir}/${ca}-ca.crt` : `${agentDir}/${ca}-ca.crt`;
 }
 
 function isThere(tree: LeafTree, path: string, problems: LeafProblems): boolean {

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Product } from '@k3s-pki/k3s';
 import type { BackupSummary, RestorePlan } from '@k3s-pki/plan';
-import { count, unitOf } from '../messages/english/rotate.ts';
+import { count, restoreCommand, unitOf } from '../messages/english/rotate.ts';
 import { moment } from '../messages/english.ts';
 import { painter } from '../terminal.ts';
 import { leafProblemJson } from './leaf-problems.ts';
@@ -87,7 +87,7 @@ export function backupsJson(summaries: readonly BackupSummary[], root: string, p
     ok: true,
     product,
     dataDir: root,
-    backups: summaries.map(({ backup, leaves, kept, cas }) => ({
+    backups: summaries.map(({ backup, leaves, kept, agentLeaves, cas }) => ({
       name: backup.name,
       path: showIn(root)(backup.path),
       time: isoTime(backup.time),
@@ -95,33 +95,42 @@ export function backupsJson(summaries: readonly BackupSummary[], root: string, p
       agentFiles: backup.agentFiles,
       leaves,
       kept,
+      agentLeaves,
       ...(cas === undefined ? {} : { cas }),
     })),
   };
 }
 
 /** The list for people. */
-export function backupsText(summaries: readonly BackupSummary[], root: string, stdout: Writable): string {
-  if (summaries.length === 0) return `no backups in ${showIn(root)('server')} or ${showIn(root)('agent')}\n`;
+export function backupsText(
+  summaries: readonly BackupSummary[],
+  root: string,
+  product: Product,
+  stdout: Writable,
+): string {
+  const [newest] = summaries;
+  if (newest === undefined) return `no backups in ${showIn(root)('server')} or ${showIn(root)('agent')}\n`;
   const paint = painter(stdout);
-  const rows = summaries.map(({ backup, leaves, kept, cas }) => [
+  const rows = summaries.map(({ backup, leaves, kept, agentLeaves, cas }) => [
     backup.name,
     moment(backup.time),
     backup.of,
-    `${kept} of ${leaves}`,
+    backup.of === 'server' ? `${kept} of ${leaves}` : '',
+    agentLeaves === 0 ? '' : String(agentLeaves),
     cas ?? '',
   ]);
-  const [head = '', ...lines] = aligned([['backup', 'made', 'of', 'leaves kept', 'CAs'], ...rows]);
+  const [head = '', ...lines] = aligned([['backup', 'made', 'of', 'kept', "agent's", 'CAs'], ...rows]);
   return [
     `backups in ${root}, newest first`,
     '',
     paint('dim', head),
     ...lines,
     '',
-    'leaves kept: those that K3s would use at its next start; it makes the others anew',
+    "kept: server's leaves that K3s uses after a restore; it makes the others anew",
+    "agent's: an agent asks for new ones at every start, whatever it has",
     '',
     paint('bold', 'To put one back'),
-    `  k3s-pki certificate restore ${summaries[0]?.backup.name ?? ''}`,
+    `  ${restoreCommand(newest.backup.name, product, root)}`,
     '',
   ].join('\n');
 }

@@ -1,10 +1,11 @@
 import type { Writable } from 'node:stream';
+import { listenerService } from '@k3s-pki/k3s';
 import type { RotatePlan } from '@k3s-pki/plan';
-import { count, k3sLine, unitOf } from '../messages/english/rotate.ts';
+import { count, k3sLine, restoreCommand, unitOf } from '../messages/english/rotate.ts';
 import { painter } from '../terminal.ts';
 import { leafProblemJson } from './leaf-problems.ts';
 import { isoTime } from './structured.ts';
-import { aligned, octal, quoted, showIn } from './text.ts';
+import { aligned, octal, showIn } from './text.ts';
 
 /** The plan, or the report of a finished run, for programs. Paths are absolute. */
 export function rotateJson(plan: RotatePlan, root: string, dryRun: boolean) {
@@ -54,12 +55,6 @@ export function rotateText(plan: RotatePlan, root: string, stdout: Writable): st
   const paint = painter(stdout);
   const { product, role, backup } = plan;
   if (backup === undefined) return `${services(plan).join('\n')}\n`;
-  const back = [
-    'k3s-pki certificate restore',
-    backup.path.slice(backup.path.indexOf('/') + 1),
-    ...(product === 'k3s' ? [] : ['--product', product]),
-    `--data-dir ${quoted(root)}`,
-  ];
   return [
     ...services(plan),
     '',
@@ -69,15 +64,15 @@ export function rotateText(plan: RotatePlan, root: string, stdout: Writable): st
     `  systemctl start ${unitOf(product, role)}`,
     '',
     paint('bold', 'To go back'),
-    `  ${back.join(' ')}`,
+    `  ${restoreCommand(backup.path.slice(backup.path.indexOf('/') + 1), product, root)}`,
     '',
   ].join('\n');
 }
 
-function services({ role, detected, services: chosen, marker }: RotatePlan): string[] {
-  const rows = chosen.flatMap(({ name, files }) => {
-    if (name.endsWith('-server')) return [[k3sLine.listener, marker === undefined ? 'already ordered' : '']];
-    return [[k3sLine.service(name), files.length === 0 ? 'no files' : count(files.length, 'file')]];
+function services({ product, role, detected, services: chosen, marker }: RotatePlan): string[] {
+  const rows = chosen.map(({ name, files }) => {
+    if (name === listenerService(product)) return [k3sLine.listener, marker === undefined ? 'already ordered' : ''];
+    return [k3sLine.service(name), files.length === 0 ? 'no files' : count(files.length, 'file')];
   });
   return [...(detected ? [k3sLine.detected(role)] : []), ...aligned(rows)];
 }

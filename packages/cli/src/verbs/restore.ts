@@ -53,7 +53,7 @@ async function list(product: Product, root: string, output: OutputFormat, contex
   }
   const summaries = summarizeBackups(product, tree, core, Math.floor(clock() / 1000));
   if (output !== 'text') await writeStructured(stdout, output, backupsJson(summaries, root, product));
-  else stdout.write(backupsText(summaries, root, stdout));
+  else stdout.write(backupsText(summaries, root, product, stdout));
   return exitCode.done;
 }
 

@@ -1,8 +1,8 @@
-import type { Finding, Product } from '@k3s-pki/k3s';
+import { defaultDataDir, type Finding, type Product, type RenewalReason } from '@k3s-pki/k3s';
 import type { Holder, LeafProblem, LeafProblemCode, LeafProblemValues } from '@k3s-pki/plan';
 import type { Message } from '../../failure.ts';
 import { nearest } from '../../nearest.ts';
-import { octal } from '../../render/text.ts';
+import { octal, quoted } from '../../render/text.ts';
 import type { ShowPath } from '../english.ts';
 
 type Catalogue = {
@@ -89,13 +89,11 @@ const catalogue: Catalogue = {
     error: `${file}: replaced by ${show(backup)}; where the datastore has another CA, K3s's next start is fatal ("newer than datastore and could cause a cluster outage")`,
   }),
   'leaves-renewed': ({ why, files }, file) => ({
-    error: `${file}: ${count(files.length, 'leaf', 'leaves')} ${
-      {
-        'other-ca': 'of another CA than the one in use',
-        expired: 'expired',
-        renewed: `within the renewal window`,
-      }[why]
-    }, which K3s makes anew at its next start: ${files.map((path) => path.slice(path.indexOf('/') + 1)).join(', ')}`,
+    error: `${file}: ${count(files.length, 'leaf', 'leaves')} ${renewal[why]}, so K3s makes ${files.length === 1 ? 'it' : 'them'} anew at its next start: ${files.map((path) => path.slice(path.indexOf('/') + 1)).join(', ')}`,
+  }),
+  'bad-signature': ({ ca }, file, show) => ({
+    error: `${file}: ${show(ca)} did not sign it, and K3s would not notice`,
+    hint: 'leave that service out with --service, or --force',
   }),
   'flat-backup': ({ files }, file) => ({
     error: `${file}: K3s put the agent's files over the server's of the same name here, so ${files.length === 1 ? 'one file stays as it is' : `${files.length} files stay as they are`}: ${files.join(', ')}`,
@@ -107,6 +105,17 @@ const consequence: Readonly<Record<Finding['effect'], string>> = {
   hangs: 'K3s would never come up with new leaves',
   replaced: 'its next start makes another CA, which no other machine trusts',
   odd: '',
+};
+
+const renewal: Readonly<Record<RenewalReason, string>> = {
+  expired: 'expired',
+  'within-window': 'within the renewal window',
+  'common-name': 'with another common name than K3s gives',
+  organizations: 'with other organizations than K3s gives',
+  'names-missing': 'without a name that K3s gives',
+  'authority-key-id': 'of another CA than the one in use',
+  'certificate-missing': 'without a certificate',
+  'key-missing': 'without a key',
 };
 
 /** The words for one problem of rotating or restoring. */
@@ -139,6 +148,14 @@ export const k3sLine = {
   done: (backup: string, product: Product) =>
     `Successfully backed up certificates to ${backup}, please restart ${product} server or agent to rotate certificates`,
 } as const;
+
+/** The command that puts a backup back. */
+export function restoreCommand(backup: string, product: Product, root: string): string {
+  const words = ['k3s-pki certificate restore', backup];
+  if (product !== 'k3s') words.push(`--product ${product}`);
+  if (root !== defaultDataDir(product)) words.push(`--data-dir ${quoted(root)}`);
+  return words.join(' ');
+}
 
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
