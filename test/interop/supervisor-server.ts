@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fastKeys, folder, k3sPki } from '../cli/program.ts';
@@ -14,7 +15,8 @@ export interface SupervisorServer {
   readonly log: readonly string[];
   /** The bootstrap data that the server saved, undefined while there is none. */
   record(): Record<string, { readonly Timestamp: string; readonly Content: string }> | undefined;
-  stop(): void;
+  /** Ends it. From then on `requests` and `log` are complete: until then lines may still be on their way. */
+  stop(): Promise<void>;
 }
 
 /** The passwords of a cluster that `makeCluster` made. */
@@ -66,6 +68,9 @@ export async function startSupervisor(
       else (event === 'request' ? requests : log).push(text);
     });
   });
+  // A test that fails leaves its server running, which must not keep the suite from ending.
+  const held = [child, child.stdin, child.stdout, child.stderr] as unknown as readonly Socket[];
+  for (const each of held) each.unref();
   return {
     url,
     requests,
@@ -77,9 +82,12 @@ export async function startSupervisor(
         return undefined;
       }
     },
-    stop: () => {
+    stop: async () => {
+      const closed = new Promise((resolve) => child.once('close', resolve));
+      for (const each of held) each.ref();
+      child.stdin.end();
+      await closed;
       running.delete(child);
-      child.kill('SIGKILL');
     },
   };
 }

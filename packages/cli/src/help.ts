@@ -52,6 +52,12 @@ const valueNames: Readonly<Record<string, string>> = {
   '--fail-on': 'WHEN',
   '--to': 'FILE',
   '--service': 'NAMES',
+  '--path': 'DIR',
+  '--config': 'FILE',
+  '--datastore-endpoint': 'URL',
+  '--datastore-cafile': 'FILE',
+  '--datastore-certfile': 'FILE',
+  '--datastore-keyfile': 'FILE',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */

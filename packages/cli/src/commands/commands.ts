@@ -20,6 +20,11 @@ export const commands: readonly CommandEntry[] = [
   entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
   entry('certificate rotate', async () => (await import('./certificate/rotate.ts')).CertificateRotate),
   entry('certificate restore', async () => (await import('./certificate/restore.ts')).CertificateRestore),
+  entry('certificate rotate-ca', async () => (await import('./certificate/rotate-ca.ts')).CertificateRotateCa),
+  entry(
+    'certificate rotate-ca status',
+    async () => (await import('./certificate/rotate-ca/status.ts')).CertificateRotateCaStatus,
+  ),
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
   entry('service-account rotate', async () => (await import('./service-account/rotate.ts')).ServiceAccountRotate),
   entry('service-account list', async () => (await import('./service-account/list.ts')).ServiceAccountList),

@@ -2,7 +2,6 @@ import type { Writable } from 'node:stream';
 import { mask } from '@k3s-pki/k3s';
 import type { PlannedRotation, RotateCaPlan } from '@k3s-pki/plan';
 import type { Message } from '../failure.ts';
-import { describeFinding } from '../messages/english.ts';
 import { describeStep } from '../messages/english/rollout.ts';
 import {
   describeConsequence,
@@ -10,6 +9,7 @@ import {
   describeRotationFinding,
   type ShowInSet,
 } from '../messages/english/rotation.ts';
+import { describeFinding } from '../messages/english.ts';
 import type { Loaded, RotationTarget } from '../rotating/target.ts';
 import { painter } from '../terminal.ts';
 import { version } from '../version.ts';

@@ -1,4 +1,4 @@
-import { replaceBootstrapFiles, type RotationField } from '@k3s-pki/k3s';
+import { type RotationField, replaceBootstrapFiles } from '@k3s-pki/k3s';
 import { type OpenRecord, openRecord, type RecordSource, replaceRecord } from '../bootstrap-record.ts';
 import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';

@@ -50,7 +50,11 @@ function below(file: string): string {
 }
 
 function nothingStaged(path: string): Failure {
-  const meant = exists(join(path, tlsDir)) ? join(path, 'server') : basename(path) === 'tls' ? dirname(path) : undefined;
+  const meant = exists(join(path, tlsDir))
+    ? join(path, 'server')
+    : basename(path) === 'tls'
+      ? dirname(path)
+      : undefined;
   return new Failure([
     {
       error: `${join(path, 'tls')}: holds none of the files that rotate-ca reads; K3s would answer "certificates saved to datastore" and rotate nothing`,

@@ -5,8 +5,8 @@ import {
   type BootstrapData,
   type FileSet,
   formatBootstrapData,
-  parseBootstrapData,
   type Product,
+  parseBootstrapData,
   type RotationField,
   rotationFields,
   tlsFile,
@@ -14,9 +14,9 @@ import {
 import { defaultServer, openSupervisor, type Supervisor, SupervisorError } from '@k3s-pki/supervisor';
 import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';
+import { isoTime } from '../render/structured.ts';
 import { readSnapshot } from '../snapshot.ts';
 import { caBundle, findToken } from '../token-source.ts';
-import { isoTime } from '../render/structured.ts';
 import { bootstrapSet } from './bootstrap-set.ts';
 import type { Loaded, RotationTarget } from './target.ts';
 
@@ -52,7 +52,8 @@ export async function openSupervisorTarget(
   const pin = { caHash: token.caHash || ownHash(dataDir, hashOf) || unpinned(from, server), hashOf };
   const supervisor = await openSupervisor(server, pin, { product, signal: context.signal });
   const given = await supervisor.serverBootstrap(password);
-  const current = given === undefined ? fromDisk(dataDir, supervisor, core) : bootstrapSet(opened(given, supervisor), core);
+  const current =
+    given === undefined ? fromDisk(dataDir, supervisor, core) : bootstrapSet(opened(given, supervisor), core);
   given?.fill(0);
   return {
     where: `the server at ${supervisor.host}`,

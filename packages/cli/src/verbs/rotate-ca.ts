@@ -1,17 +1,17 @@
 import { resolve } from 'node:path';
 import { planRotateCa, type RotateCaOptions, type RotateCaPlan } from '@k3s-pki/plan';
+import type { DatastoreOptions } from '../bootstrap-record.ts';
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
-import type { DatastoreOptions } from '../bootstrap-record.ts';
 import type { ShowInSet } from '../messages/english/rotation.ts';
 import {
+  type RotateCaReport,
   refusalMessages,
   refusedJson,
   rotateCaJson,
   rotateCaPlanText,
   rotateCaText,
-  type RotateCaReport,
 } from '../render/rotate-ca.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { openDatastoreTarget, readBackFrom } from '../rotating/datastore-target.ts';

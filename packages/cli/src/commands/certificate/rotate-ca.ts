@@ -50,7 +50,9 @@ export class CertificateRotateCa extends Command<Context> {
     validator: isEnum(products),
     description: 'k3s or rke2 (also from PRODUCT)',
   });
-  configFile = Option.String('--config', { description: "K3s's configuration file; default /etc/rancher/NAME/config.yaml" });
+  configFile = Option.String('--config', {
+    description: "K3s's configuration file; default /etc/rancher/NAME/config.yaml",
+  });
   endpoint = Option.String('--datastore-endpoint', { description: "as K3s's own option; default as K3s finds it" });
   caFile = Option.String('--datastore-cafile', { description: 'CA of the datastore' });
   certFile = Option.String('--datastore-certfile', { description: 'client certificate for the datastore' });
