@@ -2,9 +2,12 @@
 
 export * from './bootstrap-data.ts';
 export * from './ca-hash.ts';
+export * from './default-cas.ts';
+export * from './explain.ts';
 export * from './first-start.ts';
 export * from './layout.ts';
 export * from './leaf-table.ts';
+export * from './log-messages.ts';
 export * from './pem-readers.ts';
 export * from './places.ts';
 export * from './product.ts';
