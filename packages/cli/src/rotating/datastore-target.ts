@@ -20,7 +20,7 @@ export async function openDatastoreTarget(source: RecordSource, context: Context
     load: async (contents, plan) => {
       const document = replaceBootstrapFiles(record.document, contents, isoTime(plan.timestamp));
       try {
-        const { backup } = await replaceRecord(record, document, context);
+        const { backup } = await replaceRecord(record, document, plan.verb, context);
         return { readBack: { ok: true, from: record.where }, backup };
       } finally {
         document.fill(0);

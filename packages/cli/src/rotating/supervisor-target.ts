@@ -26,6 +26,8 @@ export interface SupervisorTargetOptions {
   readonly dataDir: string;
   readonly server: string | undefined;
   readonly tokenFile: string | undefined;
+  /** Seconds without a byte. */
+  readonly timeout: number;
   /** Looks at the record after the change. */
   readonly readBack: (contents: ReadonlyMap<RotationField, Uint8Array>) => Promise<Loaded['readBack']>;
 }
@@ -38,7 +40,7 @@ export async function openSupervisorTarget(
   options: SupervisorTargetOptions,
   context: Context,
 ): Promise<RotationTarget> {
-  const { product, dataDir, tokenFile, readBack } = options;
+  const { product, dataDir, tokenFile, timeout, readBack } = options;
   const core = await context.core();
   const { token, from } = await findToken({ tokenFile, product, dataDir }, context);
   if (token.kind === 'bootstrap') {
@@ -50,7 +52,7 @@ export async function openSupervisorTarget(
   const hashOf = (bytes: Uint8Array) => caBundle(bytes, 'the answer to /cacerts', core, context).caHash.hash;
   const server = options.server ?? defaultServer(product);
   const pin = { caHash: token.caHash || ownHash(dataDir, hashOf) || unpinned(from, server), hashOf };
-  const supervisor = await openSupervisor(server, pin, { product, signal: context.signal });
+  const supervisor = await openSupervisor(server, pin, { product, patience: timeout * 1000, signal: context.signal });
   const given = await supervisor.serverBootstrap(password);
   const current =
     given === undefined ? fromDisk(dataDir, supervisor, core) : bootstrapSet(opened(given, supervisor), core);

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { planRotateCa, type RotateCaOptions, type RotateCaPlan } from '@k3s-pki/plan';
-import type { DatastoreOptions } from '../bootstrap-record.ts';
+import type { RecordSource } from '../bootstrap-record.ts';
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
@@ -25,7 +25,8 @@ export interface RotateCaCommandOptions extends RotateCaOptions {
   readonly dataDir: string;
   readonly server: string | undefined;
   readonly tokenFile: string | undefined;
-  readonly datastore: DatastoreOptions;
+  /** How the datastore is found. */
+  readonly datastore: Pick<RecordSource, 'configFile' | 'given' | 'timeout'>;
   readonly output: OutputFormat;
   readonly dryRun: boolean;
 }
@@ -65,7 +66,7 @@ function openTarget(options: RotateCaCommandOptions, context: Context): Promise<
   const record = { product, dataDir, tokenFile, ...datastore };
   if (via === 'datastore') return openDatastoreTarget(record, context);
   const readBack = readBackFrom(record, context);
-  return openSupervisorTarget({ product, dataDir, server, tokenFile, readBack }, context);
+  return openSupervisorTarget({ product, dataDir, server, tokenFile, timeout: datastore.timeout, readBack }, context);
 }
 
 async function makePlan(

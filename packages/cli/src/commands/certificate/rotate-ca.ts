@@ -1,6 +1,7 @@
 import { defaultDataDir, products } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
 import { isEnum } from 'typanion';
+import { isSeconds } from '../../checking/options.ts';
 import type { Context } from '../../context.ts';
 import { isOutputFormat, outputDescription } from '../../render/structured.ts';
 import { rotateCa } from '../../verbs/rotate-ca.ts';
@@ -57,14 +58,24 @@ export class CertificateRotateCa extends Command<Context> {
   caFile = Option.String('--datastore-cafile', { description: 'CA of the datastore' });
   certFile = Option.String('--datastore-certfile', { description: 'client certificate for the datastore' });
   keyFile = Option.String('--datastore-keyfile', { description: 'key of the client certificate' });
+  timeout = Option.String('--timeout', '10', {
+    validator: isSeconds,
+    description: 'seconds without an answer of the server or datastore; default 10',
+  });
   output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
   dryRun = Option.Boolean('--dry-run', false, { description: 'check and print the plan, send nothing' });
 
   async execute(): Promise<number> {
     const { product, force, offline, server, tokenFile, output, dryRun, configFile, staging: path } = this;
-    const { dataDir = defaultDataDir(product), endpoint, caFile, certFile, keyFile } = this;
+    const { dataDir = defaultDataDir(product), endpoint, caFile, certFile, keyFile, timeout } = this;
     const via = offline ? 'datastore' : 'supervisor';
-    const datastore = { configFile, endpoint, caFile, certFile, keyFile };
+    const given = {
+      'datastore-endpoint': endpoint,
+      'datastore-cafile': caFile,
+      'datastore-certfile': certFile,
+      'datastore-keyfile': keyFile,
+    };
+    const datastore = { configFile, given, timeout };
     return rotateCa({ product, force, via, path, dataDir, server, tokenFile, datastore, output, dryRun }, this.context);
   }
 }
