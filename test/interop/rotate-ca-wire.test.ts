@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { rotationFields } from '@k3s-pki/k3s';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fastKeys, folder, k3sPki, tree } from '../cli/program.ts';
+import { folder, k3sPki, tree } from '../cli/program.ts';
 import { goJudge, present } from './judge.ts';
-import { makeCluster, passwords, type SupervisorServer, startSupervisor } from './supervisor-server.ts';
+import { makeCluster, passwords, type SupervisorServer, stageNew, startSupervisor } from './supervisor-server.ts';
 
 /** `certificate rotate-ca` over the wire, against a supervisor by K3s's rules. */
 const judge = present('interop/rotate-ca', goJudge());
@@ -258,15 +258,4 @@ function isRotated(field: string): boolean {
 
 function base64(file: string): string {
   return readFileSync(file).toString('base64');
-}
-
-/** New CAs under the root of a data dir, as the page does it by hand. */
-function stageNew(dataDir: string): string {
-  const staged = folder();
-  for (const name of ['root-ca.pem', 'root-ca.key', 'intermediate-ca.pem', 'intermediate-ca.key', 'service.key']) {
-    cpSync(join(dataDir, 'server/tls', name), join(staged, 'server/tls', name));
-  }
-  const made = k3sPki(['generate-custom-ca-certs', '--data-dir', staged, ...fastKeys]);
-  assert.is(made.code, 0, made.stderr);
-  return staged;
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -43,6 +43,17 @@ export function makeCluster(): string {
   writeFileSync(join(dataDir, 'server/token'), `${tokenPrefix}server:${passwords.server}\n`, { mode: 0o600 });
   writeFileSync(join(dataDir, 'server/agent-token'), `${tokenPrefix}node:${passwords.node}\n`, { mode: 0o600 });
   return dataDir;
+}
+
+/** New CAs under the root of a data dir, as the page does it by hand. */
+export function stageNew(dataDir: string): string {
+  const staged = folder();
+  for (const name of ['root-ca.pem', 'root-ca.key', 'intermediate-ca.pem', 'intermediate-ca.key', 'service.key']) {
+    cpSync(join(dataDir, 'server/tls', name), join(staged, 'server/tls', name));
+  }
+  const made = k3sPki(['generate-custom-ca-certs', '--data-dir', staged, ...fastKeys]);
+  if (made.code !== 0) throw new Error(made.stderr);
+  return staged;
 }
 
 /** Starts the supervisor of a data dir on a free port of loopback. `trouble`: `KIND:PATH`, see `go/supervisor.go`. */

@@ -13,9 +13,9 @@ import {
 } from '@k3s-pki/supervisor';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fastKeys, folder, k3sPki } from '../cli/program.ts';
+import { folder } from '../cli/program.ts';
 import { goJudge, present } from './judge.ts';
-import { makeCluster, passwords, startSupervisor } from './supervisor-server.ts';
+import { makeCluster, passwords, stageNew, startSupervisor } from './supervisor-server.ts';
 
 const judge = present('interop/supervisor', goJudge());
 const core = await createCore();
@@ -202,17 +202,6 @@ function pinOf(dataDir: string): Pin {
     return caHash(bytes, bundle, (request) => core.chains(request), Math.floor(Date.now() / 1000)).hash;
   };
   return { caHash: hashOf(readFileSync(join(dataDir, 'server/tls/server-ca.crt'))), hashOf };
-}
-
-/** New CAs under the root of a data dir, and its service account keys. */
-function stageNew(dataDir: string): string {
-  const staged = folder();
-  for (const name of ['root-ca.pem', 'root-ca.key', 'intermediate-ca.pem', 'intermediate-ca.key', 'service.key']) {
-    cpSync(join(dataDir, 'server/tls', name), join(staged, 'server/tls', name));
-  }
-  const made = k3sPki(['generate-custom-ca-certs', '--data-dir', staged, ...fastKeys]);
-  assert.is(made.code, 0, made.stderr);
-  return staged;
 }
 
 /** What K3s's client sends: the eleven fields with the files' times. */
