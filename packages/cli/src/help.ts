@@ -125,7 +125,6 @@ function withValueName(definition: string, path: string): string {
   return definition.replace(/(--[\w-]+) #0/, (_, option: string) => {
     const name = valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE';
     return `${option} ${name}`;
-    return `${option} ${valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE'}`;
   });
 }
 
