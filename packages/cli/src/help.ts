@@ -6,6 +6,7 @@ import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
 /** What stands for an option's value in help; with a command's words before it, for that command alone. */
+/** What stands for an option's value in help; a command's words in front where it differs there. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
   '--product': 'NAME',
@@ -38,6 +39,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--cluster-domain': 'DOMAIN',
   '--service-ip': 'IP',
   '--out': 'DIR',
+  'token new --out': 'FILE',
+  'token for --out': 'FILE',
   '--tar': 'FILE',
   '--jsonl': 'FILE',
   '--manifest': 'FILE',
@@ -53,6 +56,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--warn': 'DAYS',
   '--fail-on': 'WHEN',
   '--to': 'FILE',
+  '--within': 'DAYS',
   '--service': 'NAMES',
 };
 
@@ -105,7 +109,8 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  ${usage} [OPTIONS]`,
+    // clipanion does not say what the arguments at the end are; they are paths in every command that has some.
+    `  ${usage.replace(/ \.\.\.$/, ' [PATH]...')} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),

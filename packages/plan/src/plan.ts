@@ -20,6 +20,8 @@ export * from './node-request.ts';
 export * from './node-rows.ts';
 export * from './numbered-nodes.ts';
 export { type Problem, type ProblemCode, Problems, type ProblemValues } from './problem.ts';
+export * from './renew.ts';
+export * from './renew-problems.ts';
 export * from './restore.ts';
 export { type Backup, backupsOf } from './restore-backups.ts';
 export type { LeafFate } from './restore-fit.ts';
