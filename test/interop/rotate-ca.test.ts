@@ -331,7 +331,7 @@ if (go && ssl) {
       cas: Object.fromEntries(caPaths.map((path) => [path, draw(kinds)])),
       service: draw(keys),
     });
-    const rounds = 300;
+    const rounds = 150;
     // Half of the rounds propose sound sets mostly, or hardly one would be accepted as a whole.
     const sound = ['custom', 'custom', 'leaf, root, intermediate', 'P-384', 'nothing', 'root key second'];
     const pairs = Array.from({ length: rounds }, (_, round) => ({
