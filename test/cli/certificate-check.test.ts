@@ -15,6 +15,7 @@ import {
 import { createServer as createPlainServer } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
+import { reachableByAll } from '@k3s-pki/testkit';
 import ICAL from 'ical.js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -221,6 +222,27 @@ test('a broken file is a row with its reason, and the list goes on', () => {
   assert.is(named.code, 1);
 });
 
+test('files with the same chain, other blocks before it and among it', () => {
+  const dir = folder();
+  const leaf = readFileSync(join(serverDataDir(), 'server/tls/client-admin.crt'), 'utf8');
+  const [own = '', ca = '', ...upper] = blocks(leaf);
+  const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n';
+  put(dir, {
+    '1.crt': parameters + own + ca + upper.join(''),
+    '2.crt': leaf,
+    '3.crt': `${own.slice(0, 200)}\n${leaf}`,
+    '4.crt': leaf.replaceAll('\n', '\r\n'),
+    '5.crt': own + ca + parameters + upper.join(''),
+    '6.crt': leaf,
+  });
+  const { rows } = rowsOf(dir);
+  const of = (name: string) =>
+    rows.filter(({ path }) => path === join(dir, name)).map(({ sha256, code }) => code ?? sha256);
+  const whole = blocks(leaf).map((pem) => new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase());
+  for (const name of ['1.crt', '2.crt', '4.crt', '5.crt', '6.crt']) assert.equal(of(name), whole, name);
+  assert.equal(of('3.crt'), ['broken-block', ...whole]);
+});
+
 test('kubeconfigs: embedded, by path, broken; no key is shown', () => {
   const dir = serverDataDir();
   const admin = readFileSync(join(dir, 'server/tls/client-admin.crt'), 'utf8');
@@ -239,6 +261,7 @@ test('kubeconfigs: embedded, by path, broken; no key is shown', () => {
       `client-certificate-data: ${base64(admin)}\n    client-key-data: ${base64(key)}`,
     ),
     'elsewhere/relative.conf': kubeconfig('certificate-authority: certs/missing.crt', 'token: abc'),
+    'elsewhere/alias.kubeconfig': `kind: Config\nusers: *nobody\n`,
     'elsewhere/deployment.yaml': 'kind: Deployment\n',
     'elsewhere/broken.kubeconfig': `kind: Config\nusers: [\n  client-key-data: ${base64(key)}\n}`,
   });
@@ -252,6 +275,7 @@ test('kubeconfigs: embedded, by path, broken; no key is shown', () => {
   const copied = (part: string, count: number) =>
     Array.from({ length: count }, () => ['elsewhere/copied.yaml', part, 'OK']);
   assert.equal(shown, [
+    ['elsewhere/alias.kubeconfig', undefined, 'bad-kubeconfig'],
     ['elsewhere/broken.kubeconfig', undefined, 'bad-kubeconfig'],
     ...copied('clusters/local/certificate-authority-data', blocks(ca).length),
     ...copied('users/user/client-certificate-data', blocks(admin).length),
@@ -322,7 +346,9 @@ test('--fail-on: exit 3 at its own level only', async () => {
   assert.is(check(join(dir, 'broken.crt')).code, 1);
   copyFileSync(join(source, 'server/tls/client-scheduler.key'), join(source, 'server/tls/client-controller.key'));
   assert.is(check('--data-dir', source, '--fail-on', 'expired').code, 0);
-  assert.is(check('--data-dir', source, '--fail-on', 'warning').code, 3, 'a key that does not fit is never mended');
+  const unfit = check('--data-dir', source, '--fail-on', 'warning');
+  assert.is(unfit.code, 3, 'a key that does not fit is never mended');
+  assert.match(unfit.stdout, '1 leaf stays broken at a start; k3s-pki certificate renew mends that');
 });
 
 test('text within 80 columns, table with one line for each, yaml as json', () => {
@@ -481,6 +507,29 @@ test('endpoints: the chain that is served, by the name that is asked for; refusa
   }
 });
 
+test('endpoints: a server that demands a client certificate still shows its own', async () => {
+  const dir = serverDataDir();
+  const file = (name: string) => readFileSync(join(dir, 'server/tls', name), 'utf8');
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const server = createTlsServer({
+      cert: file('etcd/server-client.crt'),
+      key: file('etcd/server-client.key'),
+      ca: file('etcd/server-ca.crt'),
+      requestCert: true,
+      rejectUnauthorized: true,
+      maxVersion,
+    });
+    const port = await listen(server);
+    try {
+      const run = await finished(['certificate', 'check', '--connect', `127.0.0.1:${port}`]);
+      assert.is(run.code, 0, run.stdout);
+      assert.match(run.stdout, /OK +CN=etcd-server/, maxVersion);
+    } finally {
+      server.close();
+    }
+  }
+});
+
 test('a folder that is no data dir, one without certificates, and wrong words: one error each', () => {
   const dir = folder();
   for (const [args, code, error] of [
@@ -517,6 +566,64 @@ test('DATA_DIR is the default and nothing more; a named data dir is looked into 
   cpSync(join(other, 'one.crt'), join(dir, 'agent/containerd/image.crt'));
   assert.is(count([dir]), count([]));
 });
+
+test('--service: the files of some services', () => {
+  const dir = serverDataDir();
+  const paths = (...args: string[]) => [
+    ...new Set(rowsOf('--data-dir', dir, ...args).rows.map(({ path }) => path.slice(dir.length + 1))),
+  ];
+  assert.equal(paths('-s', 'etcd,kubelet'), [
+    'server/tls/etcd/client.crt',
+    'server/tls/etcd/peer-server-client.crt',
+    'server/tls/etcd/server-client.crt',
+    'agent/client-kubelet.crt',
+    'agent/serving-kubelet.crt',
+  ]);
+  const wrong = check('--data-dir', dir, '--service', 'etdc');
+  assert.is(wrong.code, 2);
+  assert.match(wrong.stderr, 'service etdc is not recognized');
+});
+
+if (process.getuid?.() === 0 && process.platform === 'linux') {
+  test("a server's folder that is closed to this user is a row, not an agent's data dir", () => {
+    const dir = serverDataDir();
+    for (const [path, mode] of [
+      ['.', 0o755],
+      ['agent', 0o755],
+      ['server', 0o700],
+    ] as const)
+      chmodSync(join(dir, path), mode);
+    const paths = [process.execPath, program()].map(reachableByAll);
+    const as = (...args: string[]) =>
+      spawnSync(paths[0] ?? '', [paths[1] ?? '', 'certificate', ...args, '--data-dir', dir], {
+        uid: 65534,
+        gid: 65534,
+        cwd: '/',
+        env: environment(),
+        encoding: 'utf8',
+      });
+    const run = as('check', '--output', 'json');
+    assert.is(run.status, 1, run.stderr);
+    const [first, ...rest] = (JSON.parse(run.stdout) as { certificates: Row[] }).certificates;
+    assert.equal([first?.path, first?.code], [join(dir, 'server/tls'), 'unreadable']);
+    assert.ok(rest.length >= 4, "the agent's are shown");
+    chmodSync(join(dir, 'server'), 0o755);
+    chmodSync(join(dir, 'server/tls'), 0o755);
+    const seen = JSON.parse(as('check', '--output', 'json').stdout) as { certificates: Row[] };
+    const admin = seen.certificates.find(({ path }) => path.endsWith('/client-admin.crt'));
+    assert.equal([admin?.status, admin?.nextStart], ['OK', undefined], 'its key is not to be seen');
+    const keys = as('renew', '--all', '--service', 'admin');
+    assert.is(keys.status, 1);
+    assert.match(keys.stderr, /permission/);
+    assert.not.match(keys.stderr, /missing|regular file/);
+    chmodSync(join(dir, 'server'), 0o700);
+    chmodSync(dir, 0o700);
+    assert.match(as('check').stdout, /server\/tls\n +UNREADABLE +no permission to read it/);
+    const refused = as('renew');
+    assert.is(refused.status, 1);
+    assert.match(refused.stderr, 'no permission to read it');
+  });
+} else process.stdout.write('not run: cli/certificate-check as another user, not root on Linux\n');
 
 test('a reader that leaves early is no error', () => {
   const dir = serverDataDir();

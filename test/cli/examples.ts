@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { suite } from 'uvu';
+import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { environment, folder, program, programNames, put } from './program.ts';
 
@@ -20,26 +20,25 @@ interface Block {
 }
 
 /**
- * A test for every `console` block of a document, in order, as a reader who pastes them: each `$ command` in a shell, in
- * one sandbox whose paths stand for the ones written, and what is printed compared with what the document shows.
- * `<!-- before: command -->` in front of a block prepares what the reader has and the document does not make, such as a
+ * Adds a test for every `console` block of a page, to be run in order, as by a reader who pastes them: each `$ command` in a
+ * shell, in one sandbox whose paths stand for the ones written, and compares what is printed with what the page shows.
+ * `<!-- before: command -->` in front of a block prepares what the reader has and the page does not make, such as a
  * cluster; `# exit 1` behind a command is the code it must end with. Answers the commands.
  */
-export function testExamples(test: ReturnType<typeof suite>, document: string): string[] {
-  const examples = blocksOf(readFileSync(join(workspace, document), 'utf8'));
+export function testExamples(test: Test, page: string): string[] {
+  const examples = blocksOf(readFileSync(join(workspace, page), 'utf8'));
   const sandbox = makeSandbox();
-  const run = (command: string) => ran(sandbox, command);
   for (const { line, before, steps } of examples) {
     test(`the example in line ${line} does what it shows`, () => {
       for (const command of before) {
-        const { code, output } = run(command);
+        const { code, output } = run(command, sandbox);
         assert.is(code, 0, `${command}\n${output}`);
       }
       for (const { command, code, shown } of steps) {
-        const { code: ended, output } = run(command);
-        assert.is(ended, code, `${command}\n${output}`);
-        const printed = plain(output).split('\n');
-        // In order; what the document leaves out with `...` may stand in between.
+        const ran = run(command, sandbox);
+        assert.is(ran.code, code, `${command}\n${ran.output}`);
+        const printed = plain(ran.output).split('\n');
+        // In order; what the page leaves out with `...` may stand in between.
         let from = 0;
         let gap = false;
         for (const each of shown) {
@@ -76,7 +75,7 @@ function makeSandbox(): string {
 }
 
 /** Exit code, and stdout and stderr as a terminal mixes them, with the reader's paths back in place. */
-function ran(sandbox: string, command: string): { code: number | null; output: string } {
+function run(command: string, sandbox: string): { code: number | null; output: string } {
   const moved = command.replaceAll(/(?<![\w.])\/(var\/lib\/rancher|opt|etc)\//g, `${sandbox}/$1/`);
   const { status, stdout } = spawnSync('sh', ['-c', `exec 2>&1; ${moved}`], {
     cwd: join(sandbox, 'root/k3s-pki'),
@@ -116,12 +115,13 @@ function stepsOf(lines: readonly string[]): Step[] {
   return steps;
 }
 
-/** What differs from run to run, made equal: times, dates, digests, serials, durations. */
+/** What differs from run to run, made equal: times, dates, digests, key ids, serials, durations. */
 function plain(text: string): string {
   return text
-    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z)?\b/g, 'DATE')
+    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z| [\d:]+ UTC)?\b/g, 'DATE')
     .replaceAll(/(@|tls-)\d{10}\b/g, '$1TIME')
     .replaceAll(/(?<=K10)[0-9a-f]{64}\b/g, 'HASH')
+    .replaceAll(/(?<![\w-])(?=\S*[A-Z])[\w-]{43}(?![\w-])/g, 'KID')
     .replaceAll(/\b(?=[0-9a-f]*\d)[0-9a-f]{8,64}\b/g, 'HASH')
     .trimEnd();
 }

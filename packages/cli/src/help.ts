@@ -5,7 +5,8 @@ import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
-/** What stands for an option's value in help. */
+/** What stands for an option's value in help; with a command's words before it, for that command alone. */
+/** What stands for an option's value in help; a command's words in front where it differs there. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
   '--product': 'NAME',
@@ -21,6 +22,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--profile': 'NAMES',
   '--ca-dir': 'DIR',
   '--from': 'FILE',
+  'generate-custom-ca-certs --from': 'DIR',
   '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
@@ -37,6 +39,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--cluster-domain': 'DOMAIN',
   '--service-ip': 'IP',
   '--out': 'DIR',
+  'token new --out': 'FILE',
+  'token for --out': 'FILE',
   '--tar': 'FILE',
   '--jsonl': 'FILE',
   '--manifest': 'FILE',
@@ -44,6 +48,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--check': 'HOW',
   '--shard': 'I/N',
   '--shards': 'N',
+  '--topology': 'NAME',
   '--against': 'DIR',
   '--connect': 'HOST:PORT',
   '--server-name': 'NAME',
@@ -51,7 +56,14 @@ const valueNames: Readonly<Record<string, string>> = {
   '--warn': 'DAYS',
   '--fail-on': 'WHEN',
   '--to': 'FILE',
+  '--within': 'DAYS',
   '--service': 'NAMES',
+  '--path': 'DIR',
+  '--config': 'FILE',
+  '--datastore-endpoint': 'URL',
+  '--datastore-cafile': 'FILE',
+  '--datastore-certfile': 'FILE',
+  '--datastore-keyfile': 'FILE',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */
@@ -96,14 +108,15 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   const { description = '', details = '', examples = [] } = command.usage ?? {};
   const { options = [], usage = path } = Cli.from<Context>([command], { binaryName: 'k3s-pki' }).definitions()[0] ?? {};
   const rows = [
-    ...options.map((option) => [withValueName(option.definition), option.description ?? ''] as const),
+    ...options.map((option) => [withValueName(option.definition, path), option.description ?? ''] as const),
     ['-h, --help', 'this text'] as const,
   ];
   return [
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  ${usage} [OPTIONS]`,
+    // clipanion does not say what the arguments at the end are; they are paths in every command that has some.
+    `  ${usage.replace(/ \.\.\.$/, ' [PATH]...')} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),
@@ -114,8 +127,11 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   ].join('\n');
 }
 
-function withValueName(definition: string): string {
-  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => `${option} ${valueNames[option] ?? 'VALUE'}`);
+function withValueName(definition: string, path: string): string {
+  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => {
+    const name = valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE';
+    return `${option} ${name}`;
+  });
 }
 
 function paragraphs(text: string): string[] {

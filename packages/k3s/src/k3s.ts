@@ -1,8 +1,12 @@
 /** K3s's facts as data, and what K3s itself would say of a set of files, as pure functions. */
+export * from './bootstrap-data.ts';
 export * from './ca-hash.ts';
+export * from './default-cas.ts';
+export * from './explain.ts';
 export * from './first-start.ts';
 export * from './layout.ts';
 export * from './leaf-table.ts';
+export * from './log-messages.ts';
 export * from './pem-readers.ts';
 export * from './places.ts';
 export * from './product.ts';

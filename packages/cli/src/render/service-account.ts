@@ -84,9 +84,11 @@ export function serviceAccountReportText({ plan, product, keys }: ServiceAccount
     ...table(rows, paint),
     '',
     paint('bold', 'Next'),
-    ...serviceAccountNext({ product, load: loadCommand(plan, product) }).flatMap((step, index) =>
-      numbered(index + 1, step, Math.min(columns(stdout), 100)),
-    ),
+    ...serviceAccountNext(product).flatMap((step, index) => [
+      ...numbered(index + 1, step, Math.min(columns(stdout), 100)),
+      // On a line of its own and never wrapped, to be pasted.
+      ...(index === 0 ? [`       ${loadCommand(plan, product)}`] : []),
+    ]),
     '',
   ].join('\n');
 }

@@ -1,3 +1,4 @@
+import type { Product } from '@k3s-pki/k3s';
 import type { ServiceAccountProblem, ServiceAccountProblemCode, ServiceAccountProblemValues } from '@k3s-pki/plan';
 import type { Message } from '../../failure.ts';
 import { moment } from '../english.ts';
@@ -72,10 +73,10 @@ export const stageNeeded: Message = {
   hint: 'a new one outside of the data dir; rotate-ca --path=STAGE loads it',
 };
 
-/** What comes after a staged service.key, in order. */
-export function serviceAccountNext({ product, load }: { product: string; load: string }): string[] {
+/** What comes after a staged service.key, in order; the first step is a command. */
+export function serviceAccountNext(product: Product): string[] {
   return [
-    `load it into the cluster: ${load}`,
+    'load it into the cluster:',
     `restart ${product} on every server, one after the other, then on every agent`,
     'leave an old key out of a later rotation (--keep 1) when no token of it is in use: pods get new tokens within the hour, but a client that never reads its token again may use one for a year, and tokens in Secrets do not expire',
   ];
