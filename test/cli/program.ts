@@ -21,8 +21,11 @@ export interface Run {
   readonly stderr: string;
 }
 
+/** The names that the program goes by. */
+export const programNames = ['k3s-pki', 'generate-custom-ca-certs', 'rotate-default-ca-certs'] as const;
+
 export interface RunOptions {
-  readonly name?: 'k3s-pki' | 'generate-custom-ca-certs';
+  readonly name?: (typeof programNames)[number];
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
@@ -53,7 +56,8 @@ export function program({ name = 'k3s-pki' }: RunOptions = {}): string {
 }
 
 export function environment(added: RunOptions['env'] = {}): NodeJS.ProcessEnv {
-  const { DATA_DIR, PRODUCT, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...rest } = process.env;
+  const { DATA_DIR, PRODUCT, K3S_TOKEN, K3S_TOKEN_FILE, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...rest } =
+    process.env;
   return { ...rest, NO_COLOR: '1', ...added };
 }
 

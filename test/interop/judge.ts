@@ -226,6 +226,14 @@ export type Keys = ReadonlyArray<{
   readonly keys: ReadonlyArray<{ readonly label: string } & Partial<JudgedKey> & JudgedFailure>;
 }>;
 
+/** The line that `judge rotate-ca` answers two server folders with: what K3s's checks refuse, in its order. */
+export interface RotationAnswer {
+  readonly refused: ReadonlyArray<{ readonly field: string; readonly text: string }>;
+  /** By the CA's path below `tls`, without its suffix; absent where a bundle is unreadable. */
+  readonly oldTrustsNew: Readonly<Record<string, boolean>>;
+  readonly newTrustsOld: Readonly<Record<string, boolean>>;
+}
+
 /** A line for `judge verify`. Certificates are DER in base64, `at` is seconds since 1970; no usage is serverAuth. */
 export interface Question {
   readonly leaf: string;

@@ -1,10 +1,11 @@
 import { Cli } from 'clipanion';
 import { type CommandClass, type CommandEntry, commands } from './commands/commands.ts';
 import type { Context } from './context.ts';
+import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
-/** What stands for an option's value in help. */
+/** What stands for an option's value in help; a command's words in front where it differs there. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
   '--product': 'NAME',
@@ -20,15 +21,25 @@ const valueNames: Readonly<Record<string, string>> = {
   '--profile': 'NAMES',
   '--ca-dir': 'DIR',
   '--from': 'FILE',
+  'generate-custom-ca-certs --from': 'DIR',
   '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
+  '--key-type': 'TYPE',
+  '--keep': 'N',
+  '--token-file': 'FILE',
+  '--ca': 'FILE',
+  '--server': 'URL',
+  '--timeout': 'SECONDS',
+  '--user': 'NAME',
   '--count': 'N',
   '--name': 'PATTERN',
   '--key': 'TYPE',
   '--cluster-domain': 'DOMAIN',
   '--service-ip': 'IP',
   '--out': 'DIR',
+  'token new --out': 'FILE',
+  'token for --out': 'FILE',
   '--tar': 'FILE',
   '--jsonl': 'FILE',
   '--manifest': 'FILE',
@@ -36,6 +47,16 @@ const valueNames: Readonly<Record<string, string>> = {
   '--check': 'HOW',
   '--shard': 'I/N',
   '--shards': 'N',
+  '--topology': 'NAME',
+  '--against': 'DIR',
+  '--connect': 'HOST:PORT',
+  '--server-name': 'NAME',
+  '--k3s-version': 'VERSION',
+  '--warn': 'DAYS',
+  '--fail-on': 'WHEN',
+  '--to': 'FILE',
+  '--within': 'DAYS',
+  '--service': 'NAMES',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */
@@ -78,16 +99,17 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   const width = Math.min(columns(stdout), 100);
   const path = command.paths?.[0]?.join(' ') ?? '';
   const { description = '', details = '', examples = [] } = command.usage ?? {};
-  const options = Cli.from<Context>([command]).definitions()[0]?.options ?? [];
+  const { options = [], usage = path } = Cli.from<Context>([command], { binaryName: 'k3s-pki' }).definitions()[0] ?? {};
   const rows = [
-    ...options.map((option) => [withValueName(option.definition), option.description ?? ''] as const),
+    ...options.map((option) => [withValueName(option.definition, path), option.description ?? ''] as const),
     ['-h, --help', 'this text'] as const,
   ];
   return [
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  k3s-pki ${path} [OPTIONS]`,
+    // clipanion does not say what the arguments at the end are; they are paths in every command that has some.
+    `  ${usage.replace(/ \.\.\.$/, ' [PATH]...')} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),
@@ -98,8 +120,11 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
   ].join('\n');
 }
 
-function withValueName(definition: string): string {
-  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => `${option} ${valueNames[option] ?? 'VALUE'}`);
+function withValueName(definition: string, path: string): string {
+  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => {
+    const name = valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE';
+    return `${option} ${name}`;
+  });
 }
 
 function paragraphs(text: string): string[] {
@@ -122,16 +147,4 @@ function table(
     if (name.length > first) return [`  ${paint(name)}`, ...lines];
     return [`  ${paint(name)}${' '.repeat(first - name.length)}  ${(lines[0] ?? '').trimStart()}`, ...lines.slice(1)];
   });
-}
-
-function wrap(text: string, width: number, indent: string): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return line === '' ? lines : [...lines, indent + line];
 }

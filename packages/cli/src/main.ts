@@ -1,8 +1,9 @@
-import type { Core, Lanes } from '@k3s-pki/core';
+import type { Core } from '@k3s-pki/core';
 import { compileCore } from '@k3s-pki/core/compile';
 import { commandOf, wordsOf } from './commands/commands.ts';
 import type { Context } from './context.ts';
 import { exitCode } from './failure.ts';
+import { lanesOf } from './lanes.ts';
 
 /** Runs the program on this process's streams and answers its exit code. Source of the codes: `failure.ts`. */
 export async function main(programName: string, argv: readonly string[]): Promise<number> {
@@ -41,16 +42,15 @@ export async function main(programName: string, argv: readonly string[]): Promis
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
-    if (core !== undefined) await (await core).close();
+    // One that could not be loaded was reported where it was asked for.
+    await core?.then(
+      (loaded) => loaded.close(),
+      () => {},
+    );
   }
 }
 
 async function loadCore(env: NodeJS.ProcessEnv): Promise<Core> {
   const { createCore } = await import('@k3s-pki/core');
   return createCore({ lanes: lanesOf(env) });
-}
-
-/** `K3S_PKI_LANES` forces one arithmetic, for tests and doubts; the core checks the word. */
-function lanesOf(env: NodeJS.ProcessEnv): Lanes {
-  return (env.K3S_PKI_LANES || 'auto') as Lanes;
 }

@@ -71,8 +71,14 @@ async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli
   if (/Not enough arguments to option/.test(message)) {
     return { error: `option ${/option ([-\w]+)/.exec(message)?.[1] ?? ''} needs a value`, hint: see };
   }
+  if (/Not enough positional arguments/.test(message)) {
+    const words = cli.definitions().flatMap(({ usage }) => [...usage.matchAll(/<(.+?)>/g)].map(([, name]) => name));
+    return { error: `${path} needs ${words.join(', ')}`, hint: see };
+  }
   const extra = /Extraneous positional argument \("([^"]+)"\)/.exec(message)?.[1];
   if (extra !== undefined) return { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  // clipanion's words for a surplus argument behind an optional one.
+  if (/^Command not found/.test(message)) return { error: 'too many arguments', hint: see };
   return { error: message.split('\n', 1)[0] ?? message, hint: see };
 }
 
@@ -101,13 +107,9 @@ function usage(message: Message): Failure {
   return new Failure([message], { code: exitCode.usage });
 }
 
-/** The candidate with the fewest typing mistakes, if they are few for its length. */
+/** Loaded when a word is wrong: a start pays for nothing else. */
 async function nearest(word: string, candidates: readonly string[]): Promise<string | undefined> {
-  const { distance } = await import('fastest-levenshtein');
-  return candidates
-    .map((candidate) => ({ candidate, mistakes: distance(word, candidate) }))
-    .filter(({ candidate, mistakes }) => mistakes <= Math.max(2, candidate.length / 3))
-    .sort((a, b) => a.mistakes - b.mistakes)[0]?.candidate;
+  return (await import('./nearest.ts')).nearest(word, candidates);
 }
 
 /** Prints a failure on stderr (and, for `--output json|yaml`, its report on stdout) and answers the exit code. */

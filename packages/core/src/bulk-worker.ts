@@ -1,6 +1,7 @@
 /** A bulk worker: gets the compiled module and the profiles, then issues one batch per message. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { BulkJob, BulkReply, BulkStart } from './bulk.ts';
+import { packRows } from './bulk-rows.ts';
 import { call, start, wasm } from './engine.ts';
 import { coreError } from './errors.ts';
 
@@ -14,6 +15,10 @@ const issuer = answer(() => {
     } finally {
       caKey.fill(0);
     }
+  }
+  // Batches without rows: the engine is made by the first one, and lanes that this CPU has not are refused there.
+  for (const index of profiles.keys()) {
+    made.issue(index, packRows([]));
   }
   return { reply: { ready: true }, value: made };
 });

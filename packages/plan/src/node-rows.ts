@@ -32,6 +32,8 @@ export interface RowProblemValues {
   'bad-text': { readonly column: RowColumn; readonly value: string };
   /** The subject of every profile of the run is fixed by K3s. */
   'fixed-subject': { readonly column: 'cn' | 'organizations' };
+  /** A leaf whose subject and issuer are equal is self-issued (RFC 5280, section 3.2). */
+  'issuer-name': { readonly subject: string; readonly ca: string };
   'bad-dns': { readonly value: string };
   'bad-ip': { readonly value: string };
   'bad-days': { readonly value: string };
@@ -73,6 +75,8 @@ export interface NodeRow {
 /** A profile of the run, with the time that its CA leaves. Times are seconds since 1970. */
 export interface ProfileInRun {
   readonly profile: LeafProfile;
+  /** The subject of the CA that signs, for people. */
+  readonly issuer: { readonly subject: string };
   readonly notBefore: number;
   /** End of the CA's own validity. */
   readonly caNotAfter: number;
@@ -98,6 +102,8 @@ export class RowChecker {
   readonly #mostDays: number;
   readonly #shortestCa: string;
   readonly #keyTypes = new Map<string, KeyType>();
+  /** By profile. */
+  readonly #caNames: readonly string[];
 
   constructor(rules: RowRules) {
     this.#rules = rules;
@@ -106,6 +112,7 @@ export class RowChecker {
     const shortest = rules.profiles.reduce((a, b) => (most(a) <= most(b) ? a : b));
     this.#mostDays = most(shortest);
     this.#shortestCa = shortest.profile.ca;
+    this.#caNames = rules.profiles.map(({ issuer }) => comparable(issuer.subject));
   }
 
   /** The types of key that rows asked for by themselves. */
@@ -146,6 +153,12 @@ export class RowChecker {
       if (name.length > longestName && [...name].length > longestName) {
         refuse('long-common-name', { commonName: name, profile: profile.name });
         break;
+      }
+    }
+    if (problems === undefined) {
+      for (const [index, { profile }] of this.#rules.profiles.entries()) {
+        const subject = subjectOfRow({ node, commonName, organizations }, profile);
+        if (comparable(subject) === this.#caNames[index]) refuse('issuer-name', { subject, ca: profile.ca });
       }
     }
 
@@ -223,7 +236,10 @@ export function leafRow(row: NodeRow, { profile, notBefore }: ProfileInRun, rule
 
 /** The subject of a node's leaf for people, in encoded order as Go's pkix.Name writes it:
  *  `O=system:nodes,CN=system:node:edge-1`; several organizations are one RDN, `O=a+O=b`. Escapes of RFC 4514. */
-export function subjectOfRow(row: NodeRow, profile: LeafProfile): string {
+export function subjectOfRow(
+  row: Pick<NodeRow, 'node' | 'commonName' | 'organizations'>,
+  profile: LeafProfile,
+): string {
   if (profile.commonName === undefined) {
     const organizations = inDerOrder(row.organizations).map((organization) => `O=${escaped(organization)}`);
     return `${organizations.join('+')}${organizations.length === 0 ? '' : ','}CN=${escaped(row.commonName)}`;
@@ -270,6 +286,11 @@ function names(
 function commonNameOf({ commonName: fixed }: LeafProfile, node: string, own: string): string {
   if (fixed === undefined) return own;
   return fixed.endsWith(nodePlace) ? fixed.slice(0, -nodePlace.length) + node : fixed;
+}
+
+/** A name as OpenSSL compares it (`x509_name_canon`): without case, and with single spaces. Go compares the octets. */
+function comparable(subject: string): string {
+  return subject.toLowerCase().replace(/\s+/g, ' ');
 }
 
 function textOf(cell: string | readonly string[] | undefined): string {

@@ -23,7 +23,12 @@ const profile = (name: string): LeafProfile => leafProfile(name) ?? assert.unrea
 
 function rules(...names: string[]): RowRules {
   return {
-    profiles: names.map((name) => ({ profile: profile(name), notBefore: now, caNotAfter: now + 1000 * day })),
+    profiles: names.map((name) => ({
+      profile: profile(name),
+      issuer: { subject: 'O=Example\\, Inc,CN=edge CA' },
+      notBefore: now,
+      caNotAfter: now + 1000 * day,
+    })),
     days: 365,
     keyType: 'ec:p256',
     clusterDomain: 'cluster.local',
@@ -71,6 +76,21 @@ test('texts that differ in one bit, in their order, or in their end', () => {
     }
   }
   for (const text of texts) assert.ok(seen.add(text), JSON.stringify(text));
+});
+
+test('a subject that is the name of the CA, as OpenSSL compares names', () => {
+  const cells = { node: 'a', organizations: ['Example, Inc'], cn: 'edge CA' };
+  const checker = new RowChecker(rules('server'));
+  assert.equal(check(cells, checker), [
+    { code: 'issuer-name', values: { subject: 'O=Example\\, Inc,CN=edge CA', ca: 'server' } },
+  ]);
+  assert.equal(codes({ ...cells, cn: 'EDGE  ca' }, checker), ['issuer-name']);
+  // The second pass over the rows leaves it out too.
+  assert.not.ok('line' in checker.check({ line: 7, cells }, true));
+  assert.equal(codes({ ...cells, organizations: ['Example, Inc', 'Other'] }, checker), []);
+  assert.equal(codes({ ...cells, cn: 'edge CA 2', out: 'a2' }, checker), []);
+  // A row that was refused claims no folder.
+  assert.equal(codes({ ...cells, cn: 'a', out: 'a3' }, checker), []);
 });
 
 test('parts cover all rows once and differ by at most one', () => {

@@ -30,6 +30,15 @@ var commands = []command{
 	{"verify", "< JSON lines", verifyLines},
 	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
+	{"default-cas", "PRODUCT SERVER_DIR", defaultCAs},
+	{"sign", "BUNDLE KEY_FILE COMMON_NAME ORGANIZATION", signLeaf},
+	{"token-of", "BUNDLE CREDENTIALS", tokenOf},
+	{"walks", "< JSON lines", walks},
+	{"service-keys", "FILE...", serviceKeyFiles},
+	{"tokens", "< JSON lines", tokenLines},
+	{"renewals", "< JSON lines", renewals},
+	{"rotate-ca", "< JSON lines", rotateCA},
+	{"supervisor", "--record FILE [--etcd] [--trouble KIND:PATH] SERVER_DIR", supervisor},
 }
 
 func main() {

@@ -94,7 +94,8 @@ export async function checkRows(
   };
 }
 
-/** The rows of `--nodes`. All names have one form, so the first one and the last one, the longest, stand for them. */
+/** The rows of `--nodes`. All names have one form, so the first one and the last one, the longest, stand for them, and
+ *  those whose numbers stand in the name of a CA. */
 export function numberedRows(
   name: NumberedName,
   count: number,
@@ -103,7 +104,9 @@ export function numberedRows(
 ): CheckedRows {
   const { shard } = plan;
   const checker = new RowChecker(plan);
-  const ends = [...new Set([1, count])].map((number) => ({
+  const inCaNames = plan.profiles.flatMap(({ issuer }) => (issuer.subject.match(/\d+/g) ?? []).map(Number));
+  const told = [1, count, ...inCaNames.filter((number) => number > 1 && number < count)];
+  const ends = [...new Set(told)].map((number) => ({
     number,
     checked: checker.check({ line: number, cells: { node: nameOf(name, number) } }),
   }));

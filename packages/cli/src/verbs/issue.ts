@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type BulkProfile, type Core, type KeyType, openBulk } from '@k3s-pki/core';
+import { type BulkIssuer, type BulkProfile, type Core, type KeyType, openBulk } from '@k3s-pki/core';
 import {
   defaultDataDir,
   type LeafProfile,
@@ -39,6 +39,7 @@ import { fileRows, type RowSource } from '../issuing/row-source.ts';
 import type { ProfileOutput, Sink } from '../issuing/sink.ts';
 import { type ByteTarget, tarSink } from '../issuing/tar.ts';
 import { fileTarget, streamTarget } from '../issuing/targets.ts';
+import { lanesOf } from '../lanes.ts';
 import { describeRow } from '../messages/english.ts';
 import { findPassphrase } from '../passphrase.ts';
 import {
@@ -346,41 +347,64 @@ interface Job {
 }
 
 async function issueAll(job: Job, context: Context): Promise<IssueReport> {
-  const { options, request, plan, caDir, outputs, signers, rows, source } = job;
-  const { sink: target } = request;
+  const { request, plan, caDir, rows } = job;
   const core = await context.core();
-  const { sink, manifest, manifestPath, resumption } = await openSink(job, core, context);
+  // Before the output is opened: an engine that does not start leaves nothing behind.
+  const issuer = await openIssuer(job, core, context);
+  try {
+    const open = await openSink(job, core, context);
+    const issued = await issueInto(open, issuer, job, context);
+    return {
+      plan,
+      caDir,
+      sink: { kind: request.sink.kind, path: resolve(context.cwd, request.sink.path) },
+      manifest: open.manifestPath,
+      issued,
+      found: open.resumption?.complete ?? 0,
+      skipped: rows.bad,
+    };
+  } finally {
+    await issuer.close();
+  }
+}
+
+function openIssuer({ options, outputs, signers, rows }: Job, core: Core, context: Context): Promise<BulkIssuer> {
+  const profiles = outputs.flatMap(({ profile }) =>
+    rows.keyTypes.map((keyType): BulkProfile => {
+      const { ca, key: caKey } = signers.get(profile.ca) ?? internalError('a CA without its key');
+      return { ca, caKey, keyUsage: leafKeyUsage, extendedKeyUsage: profile.extendedKeyUsage, keyType };
+    }),
+  );
+  if (options.csr !== undefined) return Promise.resolve(openRequestIssuer(core, context.random, profiles));
+  const { workers = availableParallelism(), check } = options;
+  const expected = rows.total * outputs.length;
+  return openBulk(profiles, { workers, check, expected, lanes: lanesOf(context.env) });
+}
+
+/** Answers the number of nodes issued. */
+async function issueInto(
+  { sink, manifest, resumption }: OpenSink,
+  issuer: BulkIssuer,
+  { request, plan, rows, source }: Job,
+  context: Context,
+): Promise<number> {
+  const { sink: target } = request;
   const meter = new Meter(rows.total, context);
   let issued = 0;
   let ended = false;
   try {
-    const profiles = outputs.flatMap(({ profile }) =>
-      rows.keyTypes.map((keyType): BulkProfile => {
-        const { ca, key: caKey } = signers.get(profile.ca) ?? internalError('a CA without its key');
-        return { ca, caKey, keyUsage: leafKeyUsage, extendedKeyUsage: profile.extendedKeyUsage, keyType };
-      }),
-    );
-    const { workers = availableParallelism(), check: checks } = options;
-    const issuer =
-      options.csr === undefined
-        ? await openBulk(profiles, { workers, check: checks, expected: rows.total * outputs.length })
-        : openRequestIssuer(core, context.random, profiles);
-    try {
-      issued = await issueRows(wanted(rows, resumption, manifest), {
-        plan,
-        keyTypes: rows.keyTypes,
-        issuer,
-        sink,
-        manifest,
-        signal: context.signal,
-        onProgress: (done) => {
-          issued = done;
-          meter.show(done + (resumption?.complete ?? 0), done);
-        },
-      });
-    } finally {
-      await issuer.close();
-    }
+    issued = await issueRows(wanted(rows, resumption, manifest), {
+      plan,
+      keyTypes: rows.keyTypes,
+      issuer,
+      sink,
+      manifest,
+      signal: context.signal,
+      onProgress: (done) => {
+        issued = done;
+        meter.show(done + (resumption?.complete ?? 0), done);
+      },
+    });
     if (context.signal.aborted) throw interrupted(target, issued, rows.total);
     if (source?.unchanged() === false) {
       throw new Failure([{ error: `${source.name}: it was changed during the run`, hint: 'run again when it rests' }]);
@@ -388,21 +412,13 @@ async function issueAll(job: Job, context: Context): Promise<IssueReport> {
     ended = true;
     await sink.finish();
     await manifest.finish();
+    return issued;
   } catch (error) {
     throw target.kind === 'out' ? resumable(error) : error;
   } finally {
     meter.end();
     if (!ended) await giveUp(sink, manifest, target);
   }
-  return {
-    plan,
-    caDir,
-    sink: { kind: target.kind, path: resolve(context.cwd, target.path) },
-    manifest: manifestPath,
-    issued,
-    found: resumption?.complete ?? 0,
-    skipped: rows.bad,
-  };
 }
 
 /** What is on its way when a run ends early: the manifest of complete nodes is kept, half an archive is not. */

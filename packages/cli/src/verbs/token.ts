@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import {
+  formatToken,
+  hashMismatch,
+  maskToken,
+  type PasswordToken,
+  type Product,
+  randomPassword,
+  type Token,
+  tlsFile,
+} from '@k3s-pki/k3s';
+import { hashOrigin, isOneColon, judgePassword, type PasswordVerdict, tokenRemarks } from '@k3s-pki/plan';
+import { openOutput } from '@k3s-pki/stage';
+import { openSupervisor, readCaCerts, SupervisorError } from '@k3s-pki/supervisor';
+import type { Context } from '../context.ts';
+import { exitCode, Failure, type Message } from '../failure.ts';
+import { asFailure } from '../failures.ts';
+import { describeOrigin, describeRemark, tokenMessages } from '../messages/english/token.ts';
+import { writeMessages } from '../render/messages.ts';
+import { type OutputFormat, writeStructured } from '../render/structured.ts';
+import { hashSource, tokenCheckJson, tokenCheckText, tokenJson, tokenText } from '../render/token.ts';
+import { painter } from '../terminal.ts';
+import {
+  type CaBundle,
+  caBundle,
+  type FoundToken,
+  findToken,
+  readCaBundle,
+  readInput,
+  type TokenSource,
+} from '../token-source.ts';
+
+/** Options of every token command. Paths may be relative to the working directory. */
+export interface TokenOptions extends TokenSource {
+  readonly output: OutputFormat;
+}
+
+/** `token show`: what a token says. */
+export async function showToken(options: TokenOptions & { reveal: boolean }, context: Context): Promise<number> {
+  return translated(async () => {
+    const found = await findToken(options, context);
+    const remarks = tokenRemarks(found.token);
+    const reveal = options.reveal ? bootstrapKey(found.token) : undefined;
+    const { stdout } = context;
+    if (options.output !== 'text') await writeStructured(stdout, options.output, tokenJson(found, reveal, remarks));
+    else stdout.write(tokenText(found, reveal, stdout));
+    writeMessages('warning', remarks.map(describeRemark), context);
+    return exitCode.done;
+  });
+}
+
+/** `token hash`: the CA hash of a bundle and a newline. */
+export async function printCaHash(
+  { file, dataDir, output }: { file: string | undefined; dataDir: string; output: OutputFormat },
+  context: Context,
+): Promise<number> {
+  return translated(async () => {
+    const bundle = await readCaBundle(file ?? join(dataDir, tlsFile.caBundle('server')), context);
+    warnOfFileHash(bundle, context);
+    const { caHash, from, certificates } = bundle;
+    const report = { command: 'token hash', ok: true, file: from, ...caHash, certificates: certificates.length };
+    if (output !== 'text') await writeStructured(context.stdout, output, { ...report, of: hashSource(bundle) });
+    else context.stdout.write(`${caHash.hash}\n`);
+    return exitCode.done;
+  });
+}
+
+/** Where a new or rewritten token goes. */
+export interface TokenTarget {
+  /** A new file, or `-`. */
+  readonly out: string | undefined;
+  readonly reveal: boolean;
+  readonly dryRun: boolean;
+}
+
+/** `token new`: a token with a new random password, bare without CAs. */
+export async function newToken(
+  options: TokenTarget & { ca: string | undefined; user: string; output: OutputFormat },
+  context: Context,
+): Promise<number> {
+  return translated(async () => {
+    refuseTwoOutputs(options);
+    if (options.out === undefined && !options.reveal && !options.dryRun) {
+      throw new Failure([tokenMessages.neverPrinted], { code: exitCode.usage });
+    }
+    const { ca, user } = options;
+    const bundle = ca === undefined ? undefined : await readCaBundle(ca, context);
+    if (bundle !== undefined) warnOfFileHash(bundle, context);
+    const password = randomPassword(context.random);
+    const token: PasswordToken = {
+      kind: 'password',
+      form: 'secure',
+      caHash: bundle?.caHash.hash ?? '',
+      user,
+      password,
+    };
+    return handOver('token new', bundle === undefined ? password : formatToken(token), options, context);
+  });
+}
+
+/** `token for`: the same credentials with the CA hash of other CAs. */
+export async function tokenForCas(
+  options: TokenOptions & TokenTarget & { ca: string | undefined; user: string },
+  context: Context,
+): Promise<number> {
+  return translated(async () => {
+    refuseTwoOutputs(options);
+    if (options.ca === undefined) throw new Failure([tokenMessages.casNeeded], { code: exitCode.usage });
+    const found = await findToken(options, context);
+    const { token } = found;
+    if (isOneColon(token)) throw new Failure([describeRemark('one-colon')]);
+    const bundle = await readCaBundle(options.ca, context);
+    warnOfFileHash(bundle, context);
+    const named: Token = token.kind === 'password' && token.user === '' ? { ...token, user: options.user } : token;
+    const remarks = tokenRemarks(token).filter((remark) => remark === 'white-space' || remark === 'bootstrap');
+    writeMessages('warning', remarks.map(describeRemark), context);
+    return handOver('token for', formatToken(named, bundle.caHash.hash), options, context);
+  });
+}
+
+/** `token check`: whether K3s would take the token for a server of these CAs. */
+export async function checkToken(
+  options: TokenOptions & { ca: string | undefined; server: string | undefined; timeout: number },
+  context: Context,
+): Promise<number> {
+  return translated(async () => {
+    const { ca, server, dataDir } = options;
+    if (ca !== undefined && server !== undefined)
+      throw new Failure([tokenMessages.oneBundle], { code: exitCode.usage });
+    const found = await findToken(options, context);
+    const { token } = found;
+    const bundle =
+      server === undefined
+        ? await readCaBundle(ca ?? join(dataDir, tlsFile.caBundle('server')), context)
+        : await bundleOfServer(server, options, context);
+    refuseOtherCas(found, bundle, ca ?? bundle.from);
+    if (server !== undefined && token.caHash !== '') await verifyServer(server, bundle, options, context);
+    const local = ca === undefined && server === undefined;
+    const password = local ? await passwordVerdict(token, resolve(context.cwd, dataDir), context) : undefined;
+    const remarks = tokenRemarks(token);
+    warnOfFileHash(bundle, context);
+    writeMessages('warning', remarks.map(describeRemark), context);
+    const report = { found, bundle, password, remarks };
+    if (options.output !== 'text') await writeStructured(context.stdout, options.output, tokenCheckJson(report));
+    else context.stdout.write(tokenCheckText(report, context.stdout));
+    return exitCode.done;
+  });
+}
+
+/** K3s's own line first, then who is right. */
+function refuseOtherCas(
+  { token, text, from }: FoundToken,
+  { caHash, file, certificates, from: cas }: CaBundle,
+  shown: string,
+): void {
+  if (token.caHash === '' || token.caHash === caHash.hash) return;
+  const origin = hashOrigin(token.caHash, caHash.hash, file, certificates);
+  const { error, hint } = describeOrigin(origin, shown);
+  const why: Message = hint === undefined ? { error } : { error, hint };
+  throw new Failure([{ error: hashMismatch(token.caHash, caHash.hash) }, why], {
+    report: { command: 'token check', ok: false, from, masked: maskToken(text), cas, caHash, origin },
+  });
+}
+
+/** The password against the users of a server's own file; undefined when the machine has none. Throws Failure. */
+async function passwordVerdict(token: Token, dataDir: string, context: Context): Promise<PasswordVerdict | undefined> {
+  const file = join(dataDir, 'server/cred/passwd');
+  const read = await readInput(file, 1 << 20, context);
+  if ('why' in read) {
+    if (read.absent === true) return undefined;
+    throw new Failure([tokenMessages.unreadableToken(file, read.why)]);
+  }
+  const { default: csv } = await import('papaparse');
+  const { data } = csv.parse<string[]>(Buffer.from(read.bytes).toString('utf8'), {
+    delimiter: ',',
+    skipEmptyLines: true,
+  });
+  const verdict = judgePassword(token, data);
+  if (verdict.kind === 'wrong') throw new Failure([tokenMessages.wrongPassword(file, verdict.users)]);
+  return verdict;
+}
+
+interface ServerOptions {
+  readonly product: Product;
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+async function bundleOfServer(server: string, options: ServerOptions, context: Context): Promise<CaBundle> {
+  const bytes = await readCaCerts(server, supervisorOptions(options, context));
+  return caBundle(bytes, server, await context.core(), context);
+}
+
+/** The server's certificate must be one of its CAs', which the token has pinned by now. */
+async function verifyServer(
+  server: string,
+  { caHash }: CaBundle,
+  options: ServerOptions,
+  context: Context,
+): Promise<void> {
+  const core = await context.core();
+  const hashOf = (bytes: Uint8Array) => caBundle(bytes, server, core, context).caHash.hash;
+  await openSupervisor(server, { caHash: caHash.hash, hashOf }, supervisorOptions(options, context));
+}
+
+function supervisorOptions({ product, timeout }: ServerOptions, { signal }: Context) {
+  return { product, patience: timeout * 1000, signal };
+}
+
+/** Prints the token, masked unless it was asked for, or writes it to a new private file. */
+async function handOver(
+  command: string,
+  token: string,
+  { out, reveal, dryRun, output }: TokenTarget & { output: OutputFormat },
+  context: Context,
+): Promise<number> {
+  const { stdout, cwd } = context;
+  const printed = !dryRun && (reveal || out === '-');
+  const file = out === undefined || out === '-' ? undefined : resolve(cwd, out);
+  if (file !== undefined && !dryRun) writeTokenFile(file, token);
+  const masked = maskToken(token);
+  if (output !== 'text') {
+    const report = { command, ok: true, masked, ...(printed ? { token } : {}), out: file, mode: file && '0600' };
+    await writeStructured(stdout, output, dryRun ? { ...report, dryRun } : report);
+  } else if (printed) stdout.write(`${token}\n`);
+  else if (file === undefined) stdout.write(`${masked}\n`);
+  else if (dryRun) stdout.write(`${masked}\n0600  ${file}; nothing is written\n`);
+  else stdout.write(`${painter(stdout)('green', '✔')} ${masked} in ${file} (0600)\n`);
+  if (!printed && file === undefined && !dryRun) writeMessages('warning', [tokenMessages.masked], context);
+  return exitCode.done;
+}
+
+function writeTokenFile(path: string, token: string): void {
+  const bytes = Buffer.from(`${token}\n`);
+  const file = openOutput(path, { mode: 0o600, keep: 'whole' });
+  try {
+    file.write(bytes);
+    file.finish();
+  } catch (error) {
+    file.abandon();
+    throw error;
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+function refuseTwoOutputs({ out, reveal }: TokenTarget): void {
+  if (out !== undefined && out !== '-' && reveal)
+    throw new Failure([tokenMessages.twoOutputs], { code: exitCode.usage });
+}
+
+/** The key of the bootstrap data that this token opens. Source: K3s `pkg/cluster/encrypt.go`, `storageKey`. */
+function bootstrapKey(token: Token): string {
+  if (token.kind === 'bootstrap') return '';
+  return `/bootstrap/${createHash('sha256').update(token.password).digest('hex').slice(0, 12)}`;
+}
+
+function warnOfFileHash({ caHash, certificates, from }: CaBundle, context: Context): void {
+  if (caHash.from === 'file' && certificates.length > 1) {
+    writeMessages('warning', [tokenMessages.hashOfFile(from)], context);
+  }
+}
+
+async function translated(work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SupervisorError) {
+      if (error.code === 'aborted') throw asFailure(error.cause);
+      throw new Failure([tokenMessages.connection(error)], { cause: error });
+    }
+    throw asFailure(error);
+  }
+}
