@@ -31,6 +31,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--ca': 'FILE',
   '--server': 'URL',
   '--timeout': 'SECONDS',
+  '--seconds': 'N',
   '--user': 'NAME',
   '--count': 'N',
   '--name': 'PATTERN',
