@@ -152,25 +152,25 @@ mod tests {
     fn differences_are_seen() {
         let (a, b) = ([3, 5], [7, 11]);
         let base = noted(|| {
-            let _ = Noting::add_i(Noting::mul_u32(a, b), a);
+            _ = Noting::add_i(Noting::mul_u32(a, b), a);
         });
         assert_eq!((base.operations, base.multiplications), (2, 1));
         let same = noted(|| {
-            let _ = Noting::add_i(Noting::mul_u32(b, b), b);
+            _ = Noting::add_i(Noting::mul_u32(b, b), b);
         });
         assert_eq!(base, same);
         let order = noted(|| {
-            let _ = Noting::mul_u32(Noting::add_i(a, b), a);
+            _ = Noting::mul_u32(Noting::add_i(a, b), a);
         });
         assert_ne!(base.sequence, order.sequence);
         let shifts = [
-            noted(|| drop(Noting::shl::<3>(a))),
-            noted(|| drop(Noting::shl::<4>(a))),
-            noted(|| drop(Noting::shr_u::<3>(a))),
+            noted(|| _ = Noting::shl::<3>(a)),
+            noted(|| _ = Noting::shl::<4>(a)),
+            noted(|| _ = Noting::shr_u::<3>(a)),
         ];
         assert!(shifts[0] != shifts[1] && shifts[0] != shifts[2]);
         let table = [[0; 16]; 4];
-        let read = |secret: usize| noted(|| drop(Noting::load_bytes(&table[secret])));
+        let read = |secret: usize| noted(|| _ = Noting::load_bytes(&table[secret]));
         assert_eq!(read(1), read(1));
         assert_ne!(read(1), read(2));
     }
