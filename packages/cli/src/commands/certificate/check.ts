@@ -13,8 +13,8 @@ export class CertificateCheck extends Command<Context> {
   static override usage = Command.Usage({
     description: 'list certificates: expiry, status, and what K3s does about them at its next start',
     details: `
-      Looks into the data dir, or into the files and folders that are named (PATH...), and lists every certificate of
-      every file in a stable order: CAs, leaves and the chains after them, kubeconfigs (embedded or by path), the
+      Looks into the data dir, or into the files and folders that are named (PATH, - is standard input), and lists every
+      certificate of every file in a stable order: CAs, leaves and the chains after them, kubeconfigs (embedded or by path), the
       supervisor's dynamic-cert.json. --connect looks at what a TLS endpoint serves; nothing is verified there.
 
       The status is K3s's: OK, WARNING within the time before the end in which K3s renews (120 days, 90 before the
