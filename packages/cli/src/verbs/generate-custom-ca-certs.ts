@@ -12,9 +12,8 @@ import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
 import { findPassphrase } from '../passphrase.ts';
-import { planJson, planText, refusal, warningsOf } from '../render/ca-sets.ts';
+import { refusal } from '../render/ca-sets.ts';
 import { reportJson, reportText } from '../render/custom-cas.ts';
-import { writeMessages } from '../render/messages.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { showIn } from '../render/text.ts';
 import { openKey, type Reading, readSnapshot } from '../snapshot.ts';
@@ -22,6 +21,7 @@ import {
   judgeLoading,
   judgeStart,
   type Making,
+  printPlan,
   type ReadFile,
   refuseBroken,
   refuseUnloadable,
@@ -40,20 +40,17 @@ export interface GenerateCustomCaCertsOptions extends Omit<CustomCaOptions, 'fro
 /** Options -> plan -> artifacts -> staged -> committed -> report. Answers the exit code; throws Failure. */
 export async function generateCustomCaCerts(options: GenerateCustomCaCertsOptions, context: Context): Promise<number> {
   try {
-    return options.dryRun ? await printPlan(options, context) : await makeAll(options, context);
+    return options.dryRun ? await showPlan(options, context) : await makeAll(options, context);
   } catch (error) {
     throw asFailure(error);
   }
 }
 
-async function printPlan(options: GenerateCustomCaCertsOptions, context: Context): Promise<number> {
+async function showPlan(options: GenerateCustomCaCertsOptions, context: Context): Promise<number> {
   const root = resolve(context.cwd, options.dataDir);
   const { plan, signingKeys } = await makePlan(options, root, await context.core(), context);
   for (const key of signingKeys.values()) key.wipe();
-  writeMessages('warning', warningsOf(plan, root), context);
-  const title = `custom CAs for ${plan.product}`;
-  if (options.output !== 'text') await writeStructured(context.stdout, options.output, planJson(plan, root));
-  else context.stdout.write(planText(title, plan, root, context.stdout));
+  await printPlan(`custom CAs for ${plan.product}`, plan, root, options.output, context);
   return exitCode.done;
 }
 

@@ -68,7 +68,7 @@ export const caSetCatalogue: CaSetCatalogue = {
   }),
   'made-already': ({ files: [first = '', ...others] }, _file, show) => ({
     error: `${show(first)}${others.length === 0 ? '' : ` and ${others.length} more`}: already there; K3s would use what it finds at its first start and make the rest`,
-    hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir',
+    hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir DIR --out FILE',
   }),
 };
 
@@ -97,6 +97,14 @@ export function rotationRefused(log: string, of: string, sourced: boolean): Mess
 /** What there is to do about a set that does not fit, whatever rotate-ca says. */
 export function rotationUnfit(of: string): Message {
   return { error: `${of}: a server would not start after loading the new CAs there`, hint: 'nothing was written' };
+}
+
+/** The CAs are in place, the token file outside the data dir is not; `why` begins with its path. */
+export function besideFailed(why: string): Message {
+  return {
+    error: `${why}; the CAs are in place, the token is not`,
+    hint: 'make the token for them: k3s-pki token new --data-dir DIR --out FILE',
+  };
 }
 
 /** The steps after `rotate-default-ca-certs`. */
