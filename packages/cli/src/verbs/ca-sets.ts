@@ -63,15 +63,17 @@ export async function writeSet<Plan extends CaPlan, Verdict>(
     // What the plan only looked at is judged as it was read.
     const judgeWith = (read: ReadFile) =>
       judge((path) => (written.has(path) ? read(path) : making.reading.contents.get(path)), core);
-    const staged = await stage(changesOf(plan, artifacts, root), {
-      clock,
-      signal,
-      lock: held,
-      verify: (read) => refuse(judgeWith(read)),
-    });
-    const beside = await stageBeside(artifacts, root, context);
-    for (const { content } of artifacts.files) content.fill(0);
-    await commitAll(staged, beside);
+    try {
+      const staged = await stage(changesOf(plan, artifacts, root), {
+        clock,
+        signal,
+        lock: held,
+        verify: (read) => refuse(judgeWith(read)),
+      });
+      await commitAll(staged, await stageBeside(artifacts, root, context));
+    } finally {
+      for (const { content } of artifacts.files) content.fill(0);
+    }
     // Once more from the disk, by the paths that K3s will read.
     const onDisk = readSnapshot(root, [...written], core);
     return { plan, artifacts, verdict: judgeWith((path) => onDisk.contents.get(path)) };

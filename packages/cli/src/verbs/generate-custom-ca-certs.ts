@@ -106,20 +106,24 @@ async function makePlan(
   const sourced = from === undefined ? {} : { from };
   let reading = readSnapshot(root, customCaFiles(sourced), core);
   const signingKeys = new Map<string, PrivateKey>();
-  for (const keyFile of customCaSigningKeys({ ...options, ...sourced }, reading.snapshot)) {
-    const passphrase = isEncrypted(reading, keyFile)
-      ? await findPassphrase(options.passphraseFile, showIn(root)(keyFile), context)
-      : undefined;
-    const opened = openKey(reading, keyFile, core, passphrase);
-    passphrase?.fill(0);
-    reading = opened.reading;
-    if (opened.key !== undefined) signingKeys.set(opened.key.type.spkiSha256, opened.key);
+  try {
+    for (const keyFile of customCaSigningKeys({ ...options, ...sourced }, reading.snapshot)) {
+      const passphrase = isEncrypted(reading, keyFile)
+        ? await findPassphrase(options.passphraseFile, showIn(root)(keyFile), context)
+        : undefined;
+      const opened = openKey(reading, keyFile, core, passphrase);
+      passphrase?.fill(0);
+      reading = opened.reading;
+      if (opened.key !== undefined) signingKeys.set(opened.key.type.spkiSha256, opened.key);
+    }
+    const now = Math.floor(context.clock() / 1000);
+    const planned = planCustomCaCerts({ ...options, ...sourced }, reading.snapshot, core, now);
+    if (!planned.ok) throw refusal('generate-custom-ca-certs', planned.problems, root);
+    return { plan: planned.plan, reading, signingKeys };
+  } catch (error) {
+    for (const key of signingKeys.values()) key.wipe();
+    throw error;
   }
-  const now = Math.floor(context.clock() / 1000);
-  const planned = planCustomCaCerts({ ...options, ...sourced }, reading.snapshot, core, now);
-  if (planned.ok) return { plan: planned.plan, reading, signingKeys };
-  for (const key of signingKeys.values()) key.wipe();
-  throw refusal('generate-custom-ca-certs', planned.problems, root);
 }
 
 /** The data dir of `--from` as the plan names it: relative to the one written to. */

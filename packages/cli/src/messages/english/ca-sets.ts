@@ -30,6 +30,10 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: there is no such file; without the old service account keys every pod's token is refused`,
     hint: '--from names the data dir of a server, such as /var/lib/rancher/k3s',
   }),
+  'no-current-cas': (_, file) => ({
+    error: `${file}: there are no CAs`,
+    hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
+  }),
   'no-current-ca': ({ ca }, file) => ({
     error: `${file}: current ${ca} CA does not exist; cannot continue`,
     hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
