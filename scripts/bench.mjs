@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { check } from './bench/check.mjs';
 import { compare } from './bench/compare.mjs';
 import { customCaCerts } from './bench/custom-ca-certs.mjs';
 import * as bulk from './bench/leaves.mjs';
@@ -36,6 +37,7 @@ const all = [
   bulk.keyAndSignature({ short }),
   bulk.leavesOut({ short }),
   bulk.leavesMillion({ short }),
+  check({ short }),
 ];
 if (options.list) {
   for (const { name, title } of all) process.stdout.write(`${name.padEnd(20)}${title}\n`);

@@ -129,6 +129,10 @@ test('names of a backup: with and without tls-, a path from anywhere; one of two
     const { code, stderr } = run('restore', name, '--data-dir', dir, '--dry-run');
     assert.is(code, 0, `${name}: ${stderr}`);
   }
+  mkdirSync(join(dir, 'server/tls-5'));
+  const latest = run('restore', 'latest', '--data-dir', dir, '--dry-run', '--output', 'json');
+  assert.is(JSON.parse(latest.stdout).from, join(dir, 'server', backup));
+  rmSync(join(dir, 'server/tls-5'), { recursive: true });
   const relative = k3sPki(['certificate', 'restore', `server/${backup}/`, '--data-dir', '.', '--dry-run'], {
     env: quiet,
     cwd: dir,
@@ -300,6 +304,15 @@ test('what is missing comes back: a tls folder that was removed, CAs and service
       ),
   );
   assert.equal(pick(inPlace(dir), back), pick(before, back));
+
+  // A server without an agent, and so without a folder of one.
+  rmSync(join(dir, 'server/tls'), { recursive: true });
+  rmSync(join(dir, 'agent'), { recursive: true });
+  const alone = run('restore', backup, '--data-dir', dir, '-s', 'admin,etcd');
+  assert.is(alone.code, 0, alone.stderr);
+  const some = [...(filesOf.admin ?? []), ...(filesOf.etcd ?? []), 'server/tls/client-ca.key'];
+  assert.equal(pick(inPlace(dir), some), pick(before, some));
+  assert.not.ok('agent' in tree(dir));
 });
 
 test('service.key is never replaced', () => {

@@ -2,13 +2,8 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Certificate, type CertificateSpec, createCore } from '@k3s-pki/core';
 import * as assert from 'uvu/assert';
+import { issueLeaves } from './leaf-data-dir.ts';
 import { fastKeys, folder, k3sPki } from './program.ts';
-
-const profiles = [
-  'client-kubelet,serving-kubelet,client-kube-proxy,client-k3s-controller,client-admin,client-supervisor',
-  'client-controller,client-scheduler,client-kube-apiserver,client-k3s-cloud-controller,serving-kube-apiserver',
-  'kube-controller-manager,kube-scheduler,client-auth-proxy,etcd/client,etcd/server-client,etcd/peer-server-client',
-].join();
 
 let made: string | undefined;
 
@@ -23,14 +18,7 @@ export function serverDataDir(): string {
 function makeServerDataDir(): string {
   const dir = folder();
   assert.is(k3sPki(['generate-custom-ca-certs', '--data-dir', dir, ...fastKeys]).code, 0);
-  const out = folder();
-  const names = ['--nodes', '1', '--name', 'server-%d', '--out', join(out, 'nodes')];
-  const issued = k3sPki(['certificate', 'issue', '--data-dir', dir, '--profile', profiles, ...names]);
-  assert.is(issued.code, 0, issued.stderr);
-  cpSync(join(out, 'nodes/server-1'), dir, { recursive: true });
-  for (const name of ['client-kube-proxy', 'client-k3s-controller']) {
-    for (const end of ['crt', 'key']) cpSync(join(dir, `agent/${name}.${end}`), join(dir, `server/tls/${name}.${end}`));
-  }
+  issueLeaves(dir);
   return dir;
 }
 

@@ -22,7 +22,7 @@ export interface Run {
 }
 
 /** The names that the program goes by. */
-export const programNames = ['k3s-pki', 'generate-custom-ca-certs'] as const;
+export const programNames = ['k3s-pki', 'generate-custom-ca-certs', 'rotate-default-ca-certs'] as const;
 
 export interface RunOptions {
   readonly name?: (typeof programNames)[number];

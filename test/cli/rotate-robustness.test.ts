@@ -1,10 +1,11 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { filesBelow, spin, staging } from './faults.ts';
 import { filesOf, issueLeaves, quiet, serverDataDir } from './leaf-data-dir.ts';
 import { folder, k3sPki, startK3sPki, tree } from './program.ts';
 
@@ -168,29 +169,9 @@ function stateOf(
   return 'done';
 }
 
-/** Resolves when the private folder has files of the run in it. */
-async function staging(dir: string): Promise<void> {
-  for (let tries = 0; tries < 5000; tries++) {
-    if (existsSync(join(dir, '.k3s-pki-stage/new'))) return;
-    await sleep(1);
-  }
-}
-
-/** Milliseconds without the clock tick of a timer. */
-function spin(milliseconds: number): void {
-  for (const end = performance.now() + milliseconds; performance.now() < end; );
-}
-
 function keysIn(dir: string): Map<string, string> {
   const keys = leaves.filter((path) => path.endsWith('.key'));
   return new Map(keys.map((path) => [path, readFileSync(join(dir, path), 'utf8')]));
-}
-
-function filesBelow(dir: string): { path: string; text: string; mode: number }[] {
-  return Object.keys(tree(dir))
-    .map((path) => ({ path, stat: statSync(join(dir, path)) }))
-    .filter(({ stat }) => stat.isFile())
-    .map(({ path, stat }) => ({ path, mode: stat.mode & 0o777, text: readFileSync(join(dir, path), 'latin1') }));
 }
 
 async function exitCode(child: ChildProcess): Promise<unknown> {

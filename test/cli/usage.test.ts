@@ -47,8 +47,11 @@ test('the examples of the help run', () => {
     ([, line = '']) => line.split(' '),
   );
   assert.ok(examples.length >= 3);
-  for (const words of examples) {
+  const server = folder();
+  assert.is(k3sPki(['generate-custom-ca-certs', '--data-dir', server, ...fastKeys]).code, 0);
+  for (const example of examples) {
     const cwd = folder();
+    const words = example.map((word) => ({ '/var/lib/rancher/k3s': server, '/opt/k3s': './opt' })[word] ?? word);
     const run = k3sPki(words.includes('--root-key') ? words : [...words, ...fastKeys], { cwd });
     assert.is(run.code, 0, run.stderr);
     assert.is(Object.keys(tree(cwd)).length > 0, !words.includes('--dry-run'));

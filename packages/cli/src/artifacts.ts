@@ -1,8 +1,12 @@
 import type { Certificate, Core, KeyProgress, PrivateKey } from '@k3s-pki/core';
-import type { CustomCaPlan, FilePart, PlanId, PlannedFile, PlannedIssuer } from '@k3s-pki/plan';
+import { caHash, formatToken, parseToken, randomPassword, tokenFileText } from '@k3s-pki/k3s';
+import type { CaPlan, FilePart, PlanId, PlannedFile, PlannedIssuer } from '@k3s-pki/plan';
 import { internalError } from './failure.ts';
 import { concat, withUnixLines } from './octets.ts';
 import type { Reading } from './snapshot.ts';
+
+/** Opened keys of found CAs, by the SHA-256 of their SubjectPublicKeyInfo. */
+export type SigningKeys = ReadonlyMap<string, PrivateKey>;
 
 /** The bytes of every planned file, in the plan's order, and the certificates that were made on the way. */
 export interface Artifacts {
@@ -14,22 +18,23 @@ export interface Artifacts {
 const caKeyUsage = ['digitalSignature', 'keyEncipherment', 'keyCertSign'];
 
 /**
- * Makes what a plan describes, in memory: keys, then certificates from the root down, then the files. `signingKey` is
- * the opened key of the found CA that signs, when there is one. `random` draws serials. Keys are wiped before it
- * returns; the files' bytes are the caller's.
+ * Makes what a plan describes, in memory: keys, then certificates from the root down, then the files, tokens last.
+ * `random` draws serials, `at` (seconds since 1970) is when a token's chain is judged. Keys, `signingKeys` too, are
+ * wiped before it returns; the files' bytes are the caller's.
  */
 export async function makeArtifacts(
-  plan: CustomCaPlan,
+  plan: CaPlan,
   { snapshot, contents }: Reading,
   core: Core,
   options: {
-    signingKey: PrivateKey | undefined;
+    signingKeys: SigningKeys;
+    at: number;
     random: (bytes: number) => Uint8Array;
     signal: AbortSignal;
     onProgress: KeyProgress;
   },
 ): Promise<Artifacts> {
-  const { signal, onProgress, random, signingKey } = options;
+  const { signal, onProgress, random, signingKeys, at } = options;
   const made = await core.generateKeys(
     plan.keys.map(({ type }) => type),
     { signal, onProgress },
@@ -47,12 +52,12 @@ export async function makeArtifacts(
     const issuerOf = (id: PlanId, issuer: PlannedIssuer): [PrivateKey, Certificate?] => {
       if (issuer.kind === 'self') return [keyOf(id)];
       if (issuer.kind === 'new') return [keyOf(issuer.id), certificates.get(issuer.id) ?? internalError(issuer.id)];
-      return [
-        signingKey ?? internalError(`${issuer.keyFile} was not opened`),
-        found.get(issuer.certificate.sha256) ?? internalError(issuer.certificate.file),
-      ];
+      const certificate = found.get(issuer.certificate.sha256) ?? internalError(issuer.certificate.file);
+      const key = signingKeys.get(certificate.key.spkiSha256) ?? internalError(`${issuer.keyFile} was not opened`);
+      return [key, certificate];
     };
-    for (const { id, commonName, issuer, notBefore, notAfter, pathLength } of plan.certificates) {
+    for (const planned of plan.certificates) {
+      const { id, key = id, commonName, issuer, notBefore, notAfter, pathLength, authorityKeyId = true } = planned;
       const [issuerKey, issuerCertificate] = issuerOf(id, issuer);
       const spec = {
         subject: [['CN', commonName]],
@@ -61,9 +66,11 @@ export async function makeArtifacts(
         serial: serial(random),
         ca: pathLength === undefined ? {} : { pathLength },
         keyUsage: caKeyUsage,
+        authorityKeyId,
       } as const;
-      certificates.set(id, core.issue(spec, keyOf(id), issuerKey, issuerCertificate));
+      certificates.set(id, core.issue(spec, keyOf(key), issuerKey, issuerCertificate));
     }
+    const written = new Map<string, Uint8Array>();
     const render = (part: FilePart): Uint8Array => {
       switch (part.kind) {
         case 'new-key':
@@ -81,14 +88,36 @@ export async function makeArtifacts(
           if (block === undefined || bytes === undefined) return internalError(part.file);
           return withUnixLines(bytes.subarray(block.start, block.end));
         }
+        case 'token': {
+          const bundle = written.get(part.bundle) ?? internalError(part.bundle);
+          const old = part.file === undefined ? text(randomPassword(random)) : contents.get(part.file);
+          return joinToken(old ?? internalError(`${part.file}`), bundle, core, at);
+        }
       }
     };
-    const files = plan.files.map((file) => ({ ...file, content: concat(file.parts.map(render)) }));
+    const files = plan.files.map((file) => {
+      const content = concat(file.parts.map(render));
+      written.set(file.path, content);
+      return { ...file, content };
+    });
     return { files, certificates };
   } finally {
     for (const key of keys.values()) key.wipe();
-    signingKey?.wipe();
+    for (const key of signingKeys.values()) key.wipe();
   }
+}
+
+/** The text of a token file for a bundle: its CA hash, and the credentials of the token in `file`, whatever its hash. */
+export function joinToken(file: Uint8Array, bundle: Uint8Array, core: Core, at: number): Uint8Array {
+  const parsed = parseToken(tokenFileText(file) ?? '');
+  if (!parsed.ok || parsed.token.kind !== 'password') return internalError('a token that was not checked');
+  const certificates = core
+    .inspect(bundle)
+    .flatMap((block) => (block.kind === 'certificate' ? [block.certificate] : []));
+  const { hash } = caHash(bundle, certificates, (request) => core.chains(request), at);
+  // A bare password stands for the server's own user.
+  const token = parsed.token.user === '' ? { ...parsed.token, user: 'server' } : parsed.token;
+  return text(`${formatToken(token, hash)}\n`);
 }
 
 /** 64 random bits, never zero, as K3s's script draws its first serial; positive in DER by a leading zero octet. */

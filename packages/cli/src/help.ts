@@ -5,6 +5,7 @@ import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
+/** What stands for an option's value in help; with a command's words before it, for that command alone. */
 /** What stands for an option's value in help; a command's words in front where it differs there. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
@@ -21,6 +22,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--profile': 'NAMES',
   '--ca-dir': 'DIR',
   '--from': 'FILE',
+  'generate-custom-ca-certs --from': 'DIR',
   '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
@@ -46,6 +48,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--check': 'HOW',
   '--shard': 'I/N',
   '--shards': 'N',
+  '--topology': 'NAME',
   '--against': 'DIR',
   '--connect': 'HOST:PORT',
   '--server-name': 'NAME',
@@ -53,7 +56,14 @@ const valueNames: Readonly<Record<string, string>> = {
   '--warn': 'DAYS',
   '--fail-on': 'WHEN',
   '--to': 'FILE',
+  '--within': 'DAYS',
   '--service': 'NAMES',
+  '--path': 'DIR',
+  '--config': 'FILE',
+  '--datastore-endpoint': 'URL',
+  '--datastore-cafile': 'FILE',
+  '--datastore-certfile': 'FILE',
+  '--datastore-keyfile': 'FILE',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */
@@ -105,7 +115,8 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  ${usage} [OPTIONS]`,
+    // clipanion does not say what the arguments at the end are; they are paths in every command that has some.
+    `  ${usage.replace(/ \.\.\.$/, ' [PATH]...')} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),
@@ -118,7 +129,8 @@ export function commandHelp(command: CommandClass, { stdout }: Context): string 
 
 function withValueName(definition: string, path: string): string {
   return definition.replace(/(--[\w-]+) #0/, (_, option: string) => {
-    return `${option} ${valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE'}`;
+    const name = valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE';
+    return `${option} ${name}`;
   });
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Core } from '@k3s-pki/core';
+import type { Core, PemBlock } from '@k3s-pki/core';
 import { type FileSet, type Product, signsOfUse } from '@k3s-pki/k3s';
 import { type Holder, type LeafTree, type LeafTreeEntry, leafTreeScope } from '@k3s-pki/plan';
 
@@ -25,8 +25,15 @@ export function readLeafTree(
 ): LeafReading {
   const entries = new Map<string, LeafTreeEntry>();
   const contents = new Map<string, Uint8Array>();
+  // Backups hold the same bytes again and again, and the public half of every key is computed from the private one.
+  const inspected = new Map<string, readonly PemBlock[]>();
+  const inspect: Inspect = (bytes, sha256) => {
+    const known = inspected.get(sha256) ?? core.inspect(bytes);
+    inspected.set(sha256, known);
+    return known;
+  };
   const look = (path: string): LeafTreeEntry['kind'] | undefined => {
-    const found = readEntry(join(root, path), core);
+    const found = readEntry(join(root, path), inspect);
     if (found === undefined) return undefined;
     entries.set(path, found.entry);
     if (found.bytes !== undefined) contents.set(path, found.bytes);
@@ -65,7 +72,9 @@ export function filesOf(
   };
 }
 
-function readEntry(path: string, core: Core): { entry: LeafTreeEntry; bytes?: Uint8Array } | undefined {
+type Inspect = (bytes: Uint8Array, sha256: string) => readonly PemBlock[];
+
+function readEntry(path: string, inspect: Inspect): { entry: LeafTreeEntry; bytes?: Uint8Array } | undefined {
   const link = statOf(path, lstatSync);
   if (link === undefined) return undefined;
   if (link === 'no permission') return { entry: { kind: 'unreadable', why: 'permission' } };
@@ -80,7 +89,16 @@ function readEntry(path: string, core: Core): { entry: LeafTreeEntry; bytes?: Ui
     const bytes = readFileSync(path);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     const owned = { mode: stats.mode & 0o7777, owner: { uid: stats.uid, gid: stats.gid } };
-    return { entry: { kind: 'file', ...owned, sha256, size: bytes.length, blocks: core.inspect(bytes) }, bytes };
+    const facts = { sha256, size: bytes.length, holdsKey: bytes.includes('PRIVATE KEY-----') };
+    const entry: LeafTreeEntry = {
+      kind: 'file',
+      ...owned,
+      ...facts,
+      get blocks() {
+        return inspect(bytes, sha256);
+      },
+    };
+    return { entry, bytes };
   } catch (error) {
     return { entry: { kind: 'unreadable', why: isForbidden(error) ? 'permission' : 'io' } };
   }

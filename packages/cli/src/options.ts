@@ -1,4 +1,5 @@
 import type { KeyType } from '@k3s-pki/core';
+import { isDnsName } from '@k3s-pki/plan';
 import { cascade, isEnum, isInInclusiveRange, isInteger, isNumber, makeValidator } from 'typanion';
 
 /** `rsa:2048` to `rsa:8192` in steps of 64 bits, `ec:p256`, `ec:p384`, `ec:p521`, `ed25519`. */
@@ -27,6 +28,15 @@ export const isServiceKeyType = cascade(
     },
   }),
 );
+
+/** A domain of DNS, such as a cluster's. */
+export const isDomain = makeValidator<unknown, string>({
+  test: (value, state): value is string => {
+    if (typeof value === 'string' && isDnsName(value)) return true;
+    state?.errors?.push(`${state.p ?? '.'}: Expected a DNS domain (got ${JSON.stringify(value)})`);
+    return false;
+  },
+});
 
 /** A lifetime. The bound keeps notAfter within four-digit years. */
 export const isDays = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 36_500));

@@ -13,6 +13,8 @@ export type Place = { readonly root: string } & (
   | { readonly kind: 'agent-ca' }
   /** The certificate of the supervisor's own listener. */
   | { readonly kind: 'supervisor' }
+  /** The administrator's kubeconfig outside the data dir. Source: K3s `pkg/server/server.go`, writeKubeConfig. */
+  | { readonly kind: 'admin-kubeconfig' }
 );
 
 /** The place of an absolute, `/`-separated path; undefined for a file that K3s does not read by that name. */
@@ -26,9 +28,16 @@ export function placesOf(product: Product): (path: string) => Place | undefined 
     places.set(`${agentDir}/${ca}-ca.crt`, { kind: 'agent-ca' });
   }
   places.set(dynamicCert, { kind: 'supervisor' });
+  const kubeconfig = adminKubeconfig(product);
   return (path) => {
+    if (path === kubeconfig) return { root: '/', kind: 'admin-kubeconfig' };
     const [, root, below = ''] = /^(.*)\/((?:server\/tls|agent)\/.+)$/.exec(path) ?? [];
     const place = places.get(below);
     return place === undefined || root === undefined ? undefined : { ...place, root: root || '/' };
   };
+}
+
+/** Where a server puts the administrator's kubeconfig, unless its options say otherwise. */
+export function adminKubeconfig(product: Product): string {
+  return `/etc/rancher/${product}/${product}.yaml`;
 }

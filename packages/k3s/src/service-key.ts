@@ -38,6 +38,34 @@ export function serviceKeys(blocks: readonly PemBlock[]): ServiceKey[] {
   });
 }
 
+/** A key that tokens are verified with. */
+export type VerifyingKey = ServiceKey & { readonly key: KeyFacts; readonly kid: string };
+
+/**
+ * The keys of a file that tokens are verified with, once each, in file order; of a key's blocks the private one.
+ * `repeats` counts the blocks that are left out for it, `unread` are those that the API server passes over.
+ */
+export function distinctServiceKeys(blocks: readonly PemBlock[]): {
+  readonly keys: readonly VerifyingKey[];
+  readonly repeats: number;
+  readonly unread: readonly ServiceKey[];
+} {
+  const keys = new Map<string, VerifyingKey>();
+  const unread: ServiceKey[] = [];
+  let repeats = 0;
+  for (const found of serviceKeys(blocks)) {
+    const { kid, key, role } = found;
+    if (role === 'unread' || kid === undefined || key === undefined) {
+      unread.push(found);
+      continue;
+    }
+    const known = keys.get(kid);
+    if (known !== undefined) repeats += 1;
+    if (known === undefined || (!known.private && found.private)) keys.set(kid, { ...found, kid, key });
+  }
+  return { keys: [...keys.values()], repeats, unread };
+}
+
 /** The key id in the API server's JWKS: base64url of the SHA-256 of the SubjectPublicKeyInfo in DER, which is given in
  *  hexadecimal. Source: Kubernetes `pkg/serviceaccount/jwt.go`, `keyIDFromPublicKey`. */
 export function keyId(spkiSha256: string): string {

@@ -116,6 +116,7 @@ export function nextStartOf(
     case 'ca':
       return { action: 'never' };
     case 'signing-ca':
+    case 'admin-kubeconfig':
       return { action: 'rewrite' };
     case 'agent-ca':
       return { action: 'fetch' };

@@ -31,8 +31,10 @@ export function backupsOf(tree: LeafTree): Backup[] {
   return backups.sort((a, b) => b.time - a.time);
 }
 
-/** What a user may call a backup: its name, the number in it, or its path from the data dir. */
+/** What a user may call a backup: its name, the number in it, its path from the data dir, or `latest`. `backups` are
+ *  newest first. */
 export function backupsNamed(backups: readonly Backup[], name: string): Backup[] {
+  if (name === 'latest') return backups.slice(0, 1);
   const wanted = name.replace(/\/+$/, '');
   return backups.filter(({ path, name: own, time }) => [path, own, String(time)].includes(wanted));
 }

@@ -60,7 +60,7 @@ export interface RestorePlan {
   readonly timestamp: number;
   readonly role: 'server' | 'agent';
   readonly from: Backup;
-  /** What stands now goes here first; absent when nothing changes. */
+  /** What stands now goes here first; absent when nothing changes, or nothing stands there. */
   readonly backup?: PlannedBackup;
   readonly directories: readonly PlannedDirectory[];
   readonly writes: readonly PlannedRestore[];
@@ -111,7 +111,9 @@ export function planRestore(
   const leaves = set.leaves(x509, now);
   warnOfRenewals(leaves, from, problems);
   const changed = [...set.writes.map(({ to }) => to), ...set.removes.map(({ path }) => path)];
-  const backup = changed.length > 0 ? planBackup(tree, changed.filter(isAgentFile), now, problems) : undefined;
+  // Where nothing stands there is nothing to save, and maybe no folder to save it in.
+  const saved = changed.length > 0 ? planBackup(tree, changed.filter(isAgentFile), now, problems) : undefined;
+  const backup = saved !== undefined && saved.copies.length > 0 ? saved : undefined;
   if (problems.refused) return { ok: false, problems: problems.list };
   return {
     ok: true,

@@ -13,7 +13,10 @@ export interface LeafFile extends Ownership {
   /** SHA-256 of the bytes, lower-case hex. */
   readonly sha256: string;
   readonly size: number;
+  /** Read when it is first asked for: most files are only copied. */
   readonly blocks: readonly PemBlock[];
+  /** Whether a private key is in it, in PEM form. */
+  readonly holdsKey: boolean;
 }
 
 export type LeafTreeEntry =
@@ -70,8 +73,6 @@ export function fileAt({ entries }: LeafTree, path: string): LeafFile | undefine
 }
 
 /** Whether what a file holds must stay private: a key, or the supervisor's certificate with its key in JSON. */
-export function isSecret(path: string, file: LeafFile | undefined): boolean {
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  if (/\.(key|json|psk)$/.test(name) || name.endsWith('token')) return true;
-  return file?.blocks.some(({ kind }) => kind === 'private-key' || kind === 'encrypted-private-key') === true;
+export function isSecret(path: string, { holdsKey }: LeafFile): boolean {
+  return holdsKey || /\.(key|json)$/.test(path);
 }

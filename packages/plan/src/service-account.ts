@@ -1,5 +1,5 @@
 import type { KeyFacts, KeyType, PemBlock } from '@k3s-pki/core';
-import { mode, type ServiceKey, serviceKeys, whyServiceKeyFails } from '@k3s-pki/k3s';
+import { distinctServiceKeys, mode, whyServiceKeyFails } from '@k3s-pki/k3s';
 import { deepFreeze } from './freeze.ts';
 import type { SnapshotFile } from './snapshot.ts';
 
@@ -179,24 +179,15 @@ function checkTarget(path: string, { source, target, sameFile, inUse }: ServiceA
   }
 }
 
-/** The keys that tokens are verified with, once each, in file order; of a key's blocks the private one. */
+/** As `distinctServiceKeys`; what is left out is noted. */
 function distinctKeys(path: string, blocks: readonly PemBlock[], note: Note): PlannedServiceKey[] {
-  const keys = new Map<string, ServiceKey & { kid: string; key: KeyFacts }>();
-  const unread: string[] = [];
-  let repeats = 0;
-  for (const found of serviceKeys(blocks)) {
-    const { kid, key, role, label } = found;
-    if (role === 'unread' || kid === undefined || key === undefined) {
-      const { kind } = blocks[found.block] ?? {};
-      // A broken or encrypted block was named as an error already; OpenSSL writes EC PARAMETERS before an EC key.
-      if (kind !== 'broken' && kind !== 'encrypted-private-key' && label !== 'EC PARAMETERS') unread.push(label);
-      continue;
-    }
-    const known = keys.get(kid);
-    if (known !== undefined) repeats += 1;
-    if (known === undefined || (!known.private && found.private)) keys.set(kid, { ...found, kid, key });
-  }
+  const { keys, repeats, unread } = distinctServiceKeys(blocks);
+  const labels = unread.flatMap(({ block, label }) => {
+    const { kind } = blocks[block] ?? {};
+    // A broken or encrypted block was named as an error already; OpenSSL writes EC PARAMETERS before an EC key.
+    return kind !== 'broken' && kind !== 'encrypted-private-key' && label !== 'EC PARAMETERS' ? [label] : [];
+  });
   if (repeats > 0) note('warning', 'repeats-dropped', path, { count: repeats });
-  if (unread.length > 0) note('warning', 'unread-dropped', path, { labels: unread });
-  return [...keys.values()].map(({ block, line, kid, key }) => ({ block, line, kid, key }));
+  if (labels.length > 0) note('warning', 'unread-dropped', path, { labels });
+  return keys.map(({ block, line, kid, key }) => ({ block, line, kid, key }));
 }

@@ -30,11 +30,17 @@ var commands = []command{
 	{"verify", "< JSON lines", verifyLines},
 	{"puzzles", "[--seed N] [--count N] [--at UNIX]", puzzles},
 	{"keys", "FILE...", keyFiles},
+	{"default-cas", "PRODUCT SERVER_DIR", defaultCAs},
+	{"sign", "BUNDLE KEY_FILE COMMON_NAME ORGANIZATION", signLeaf},
+	{"token-of", "BUNDLE CREDENTIALS", tokenOf},
+	{"walks", "< JSON lines", walks},
 	{"service-keys", "FILE...", serviceKeyFiles},
 	{"tokens", "< JSON lines", tokenLines},
 	{"renewals", "< JSON lines", renewals},
 	{"rotate-ca", "< JSON lines", rotateCA},
 	{"supervisor", "--record FILE [--etcd] [--trouble KIND:PATH] SERVER_DIR", supervisor},
+	{"issued", "[--usage NAME] [--every N] ROOT_PEM < JSON lines", issuedLeaves},
+	{"rsa-keys", "[--bits N] [--every N] < PEM", rsaKeys},
 }
 
 func main() {

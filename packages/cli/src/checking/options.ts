@@ -30,6 +30,12 @@ export const isFailOn: StrictValidator<unknown, FailOn> = read<FailOn>(
   },
 );
 
+/** `90d` or `90`. */
+export const isWithin: StrictValidator<unknown, number> = read<number>('days, such as 90d', (value) => {
+  const digits = typeof value === 'string' ? /^(\d{1,5})d?$/.exec(value)?.[1] : undefined;
+  return digits === undefined ? { wrong: value } : { value: Number(digits) };
+});
+
 export const isSeconds = cascade(isNumber(), isInteger(), isInInclusiveRange(1, 600));
 
 /** A validator that replaces the words of the command line by what they mean. */

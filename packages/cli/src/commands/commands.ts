@@ -7,19 +7,35 @@ export type CommandClass = AnyCommand<Context> & { usage?: Usage };
 /** A command by its words. Its class is loaded when it is asked for, so that a start does not grow with their number. */
 export interface CommandEntry {
   readonly path: readonly string[];
+  /** Whether it works with certificates or keys: the core is loaded beside it then. */
+  readonly core: boolean;
   readonly load: () => Promise<CommandClass>;
 }
 
 /** Every command, in the order of the help. A command's file path is its words; `paths` of its class begins with them. */
 export const commands: readonly CommandEntry[] = [
   entry('generate-custom-ca-certs', async () => (await import('./generate-custom-ca-certs.ts')).GenerateCustomCaCerts),
+  entry(
+    'generate-default-ca-certs',
+    async () => (await import('./generate-default-ca-certs.ts')).GenerateDefaultCaCerts,
+  ),
+  entry('rotate-default-ca-certs', async () => (await import('./rotate-default-ca-certs.ts')).RotateDefaultCaCerts),
   entry('verify', async () => (await import('./verify.ts')).Verify),
   entry('topology', async () => (await import('./topology.ts')).Topology),
   entry('certificate check', async () => (await import('./certificate/check.ts')).CertificateCheck),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
   entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
+  entry('certificate renew', async () => (await import('./certificate/renew.ts')).CertificateRenew),
   entry('certificate rotate', async () => (await import('./certificate/rotate.ts')).CertificateRotate),
   entry('certificate restore', async () => (await import('./certificate/restore.ts')).CertificateRestore),
+  entry('certificate rotate-ca', async () => (await import('./certificate/rotate-ca.ts')).CertificateRotateCa),
+  entry(
+    'certificate rotate-ca status',
+    async () => (await import('./certificate/rotate-ca/status.ts')).CertificateRotateCaStatus,
+  ),
+  entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles, {
+    core: false,
+  }),
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
   entry('service-account rotate', async () => (await import('./service-account/rotate.ts')).ServiceAccountRotate),
   entry('service-account list', async () => (await import('./service-account/list.ts')).ServiceAccountList),
@@ -31,6 +47,18 @@ export const commands: readonly CommandEntry[] = [
   entry('explain', async () => (await import('./explain.ts')).Explain),
 ];
 
-function entry(words: string, load: CommandEntry['load']): CommandEntry {
-  return { path: words.split(' '), load };
+/** The words of a command line. K3s's scripts are programs of one command each; ours bear the same names. */
+export function wordsOf(programName: string, argv: readonly string[]): string[] {
+  return programName === 'k3s-pki' ? [...argv] : [programName, ...argv];
+}
+
+/** The command whose path the words begin with; the longest wins. */
+export function commandOf(words: readonly string[]): CommandEntry | undefined {
+  return commands
+    .filter(({ path }) => path.every((word, index) => words[index] === word))
+    .sort((a, b) => b.path.length - a.path.length)[0];
+}
+
+function entry(words: string, load: CommandEntry['load'], { core = true } = {}): CommandEntry {
+  return { path: words.split(' '), core, load };
 }

@@ -48,8 +48,9 @@ export function restorePlanText(plan: RestorePlan, root: string, stdout: Writabl
   return [
     `${paint('bold', 'Plan')}: restore the certificates of ${product} in ${root} from ${from.path}; nothing is written`,
     '',
-    ...(backup === undefined ? [summary(plan), ''] : []),
-    ...(backup === undefined ? [] : [`what stands now goes to ${backup.path} first`, '']),
+    summary(plan),
+    ...(backup === undefined ? [] : [`what stands now goes to ${backup.path} first`]),
+    '',
     ...section('Put back', aligned(writes.map(({ from: saved, to, mode }) => [octal(mode), to, saved]))),
     ...section(
       'Removed',
@@ -68,11 +69,11 @@ export function restoreText(plan: RestorePlan, root: string, stdout: Writable): 
   const { product, role, from, backup } = plan;
   const show = showIn(root);
   const done = `${paint('green', '✔')} ${paint('bold', `certificates of ${product}`)} restored from ${show(from.path)}`;
-  if (backup === undefined) return `${done}\n  ${summary(plan)}\n`;
+  if (plan.writes.length + plan.removes.length === 0) return `${done}\n  ${summary(plan)}\n`;
   return [
     done,
     `  ${summary(plan)}`,
-    `  what stood there before is in ${show(backup.path)}`,
+    ...(backup === undefined ? [] : [`  what stood there before is in ${show(backup.path)}`]),
     '',
     paint('bold', 'To use them'),
     `  systemctl start ${unitOf(product, role)}`,

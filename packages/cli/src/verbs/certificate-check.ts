@@ -1,5 +1,5 @@
-import { resolve } from 'node:path';
-import type { Product } from '@k3s-pki/k3s';
+import { relative, resolve } from 'node:path';
+import { dynamicCert, listenerService, type Product, serviceFiles, servicesOf } from '@k3s-pki/k3s';
 import { type CheckRow, type FailOn, failsOn } from '@k3s-pki/plan';
 import { dataDirFiles, isDataDir } from '../checking/data-dir.ts';
 import type { Endpoint } from '../checking/endpoints.ts';
@@ -14,6 +14,7 @@ import { checkMetrics } from '../render/check/prometheus.ts';
 import { CheckCounter, type CheckFrame } from '../render/check/report.ts';
 import { CheckJson, checkReport } from '../render/check/structured.ts';
 import { rowsText, summaryText, tableText } from '../render/check/text.ts';
+import { leafRefusal } from '../render/leaf-problems.ts';
 import { structuredText } from '../render/structured.ts';
 import { version } from '../version.ts';
 import { replaceFile } from '../whole-file.ts';
@@ -33,6 +34,8 @@ export interface CertificateCheckOptions {
   readonly product: Product;
   /** Looked into when it is given, or when nothing else is. */
   readonly dataDir: { readonly path: string; readonly given: boolean };
+  /** Of a data dir only the files of these; none means all. */
+  readonly services: readonly string[];
   readonly warnDays: number;
   readonly renewDays: number;
   readonly failOn: FailOn | undefined;
@@ -95,24 +98,53 @@ async function* groups(
   yield* reader.endpoints(connect, { serverName, seconds: timeoutSeconds, signal });
 }
 
-/** The files to look into. Throws Failure for a data dir that is none. */
-function candidatesOf({ paths, connect, dataDir, product }: CertificateCheckOptions, cwd: string): Iterable<Candidate> {
+/** The files to look into. Throws Failure for a data dir that is none, and for unknown services. */
+function candidatesOf(options: CertificateCheckOptions, cwd: string): Iterable<Candidate> {
+  const { paths, connect, dataDir, product } = options;
   const lists: Iterable<Candidate>[] = [];
+  const isOfService = serviceFilter(options);
   if (dataDir.given || (paths.length === 0 && connect.length === 0)) {
     const root = resolve(cwd, dataDir.path);
-    if (!isDataDir(root)) {
+    if (isDataDir(root) === false) {
       throw refusal({
         error: `${root}: not a data dir of ${product}: neither server/tls nor agent is in it`,
         hint: 'name the data dir with --data-dir (and --product rke2 for RKE2), or files and folders to look into',
       });
     }
-    lists.push(dataDirFiles(root, product));
+    lists.push(filtered(dataDirFiles(root, product), (path) => isOfService(root, path)));
   }
   for (const path of paths) {
     const full = resolve(cwd, path);
-    lists.push(isDataDir(full) ? dataDirFiles(full, product) : walk(full));
+    lists.push(
+      isDataDir(full) === true ? filtered(dataDirFiles(full, product), (file) => isOfService(full, file)) : walk(full),
+    );
   }
   return chained(lists);
+}
+
+/** Whether a file of a data dir belongs to the chosen services. */
+function serviceFilter({ services, product }: CertificateCheckOptions): (root: string, path: string) => boolean {
+  const all = servicesOf(product);
+  const known = all.map(({ name }) => name);
+  const unknown = services.filter((service) => !known.includes(service));
+  if (unknown.length > 0) {
+    const problems = unknown.map((service) => ({
+      severity: 'error' as const,
+      code: 'unknown-service' as const,
+      file: '',
+      values: { service, known },
+    }));
+    throw leafRefusal('certificate check', problems, '', product);
+  }
+  if (services.length === 0) return () => true;
+  const chosen = all.filter(({ name }) => services.includes(name));
+  const files = new Set(chosen.flatMap(serviceFiles));
+  if (chosen.some(({ name }) => name === listenerService(product))) files.add(dynamicCert);
+  return (root, path) => files.has(relative(root, path));
+}
+
+function* filtered(candidates: Iterable<Candidate>, keep: (path: string) => boolean): Generator<Candidate> {
+  for (const candidate of candidates) if (keep(candidate.path)) yield candidate;
 }
 
 function* chained(lists: readonly Iterable<Candidate>[]): Generator<Candidate> {

@@ -3,7 +3,7 @@ import { Command, Option } from 'clipanion';
 import { isEnum } from 'typanion';
 import { isEndpoint, isFailOn, isSeconds, isVersion } from '../../checking/options.ts';
 import type { Context } from '../../context.ts';
-import { isDays } from '../../options.ts';
+import { isDays, separated } from '../../options.ts';
 import { certificateCheck, checkFormats } from '../../verbs/certificate-check.ts';
 
 /** `k3s-pki certificate check`. */
@@ -52,6 +52,9 @@ export class CertificateCheck extends Command<Context> {
     env: 'DATA_DIR',
     description: 'data dir; default /var/lib/rancher/NAME when no PATH and no endpoint is given (also from DATA_DIR)',
   });
+  service = Option.Array('-s,--service', [], {
+    description: 'of the data dir only the files of these services, repeated or separated by commas',
+  });
   product = Option.String('--product', 'k3s', {
     env: 'PRODUCT',
     validator: isEnum(products),
@@ -85,6 +88,10 @@ export class CertificateCheck extends Command<Context> {
     const dataDir = { path: this.dataDir ?? defaultDataDir(product), given };
     const endpoints = { connect, serverName, timeoutSeconds };
     const days = { warnDays, renewDays, failOn };
-    return certificateCheck({ paths, ...endpoints, product, dataDir, ...days, wide, output, to }, this.context);
+    const services = separated(this.service);
+    return certificateCheck(
+      { paths, ...endpoints, product, dataDir, services, ...days, wide, output, to },
+      this.context,
+    );
   }
 }

@@ -14,7 +14,8 @@ export class CertificateRestore extends Command<Context> {
     description: 'list the backups of certificate rotate, or put one back',
     details: `
       Without BACKUP lists the folders tls-SECONDS that "certificate rotate" left, K3s's own or this program's. With
-      one, puts certificates and keys of its services back in place, after a new backup of what stands there now.
+      one, or "latest", puts certificates and keys of its services back in place, after a new backup of what stands
+      there now.
 
       A pair comes back whole: where a backup has one half alone, the other half in place goes, since K3s does not
       notice a key that belongs to another certificate. CAs and the service account key come back only where they
@@ -26,6 +27,7 @@ export class CertificateRestore extends Command<Context> {
     examples: [
       ['The backups', '$0 certificate restore'],
       ['One of them', '$0 certificate restore tls-1795519558'],
+      ['The newest', '$0 certificate restore latest'],
       ['The kubelet alone', '$0 certificate restore tls-1795519558 --service kubelet'],
       ['What would be put back', '$0 certificate restore tls-1795519558 --dry-run'],
     ],

@@ -88,7 +88,7 @@ export function describeNextStart(next: NextStart, days: number): string {
     case 'fetch':
       return 'fetched anew from the server';
     case 'rewrite':
-      return 'written anew from its CA';
+      return 'written anew';
     case 'never':
       return 'kept; only certificate rotate-ca replaces a CA';
   }

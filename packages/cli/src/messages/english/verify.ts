@@ -166,6 +166,7 @@ export const shapeNames: Readonly<Record<CaShape, string>> = {
   chained: 'below a root in its bundle',
   'cross-signed': 'below a root that the CA before it has cross-signed',
   rootless: 'without a root in its bundle',
+  unreadable: 'without a certificate that K3s reads',
   absent: 'not there',
 };
 

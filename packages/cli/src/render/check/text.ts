@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { CertificateRow, CheckRow } from '@k3s-pki/plan';
 import { describeCheckProblem, describeNextStart, duration, residualText } from '../../messages/english/check.ts';
+import { count } from '../../messages/english/rotate.ts';
 import { day, moment } from '../../messages/english.ts';
 import { columns, painter } from '../../terminal.ts';
 import { number } from '../issue.ts';
@@ -40,7 +41,12 @@ export function summaryText(summary: CheckSummary, stdout: Writable): string {
     `${number(summary.certificates, 'certificate')} in ${number(summary.files, 'place')}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}`,
     ...(summary.problems > 0 ? [paint('red', `${number(summary.problems, 'place')} could not be read`)] : []),
     ...(summary.needHelp > 0
-      ? [paint('red', `${summary.needHelp} will not be mended by a start; certificate renew mends leaves`)]
+      ? [
+          paint(
+            'red',
+            `${count(summary.needHelp, 'leaf stays', 'leaves stay')} broken at a start; k3s-pki certificate renew mends that`,
+          ),
+        ]
       : []),
   ];
   return `\n${parts.join('\n')}\n`;

@@ -1,0 +1,29 @@
+import type { Topology } from './generate-custom-ca-certs.ts';
+
+/** Problems of the verbs that make whole sets of CAs. */
+export interface CaSetProblemValues {
+  /** A CA of the one topology lies where a set of the other was asked for. */
+  'other-topology': { readonly asked: Topology };
+  /** `--from` names a data dir without the CAs that would sign; `other`: it has those of the other topology; `cas`: it
+   *  has CAs in use. */
+  'from-without-root': { readonly topology: Topology; readonly other: boolean; readonly cas: boolean };
+  'from-without-service-key': Record<never, never>;
+  /** A CA that is to be rotated is absent. */
+  'no-current-ca': { readonly ca: string };
+  'no-service-key': Record<never, never>;
+  /** CAs below a root whose key is not beside them; `bundles` are their files, `issuer` names the first one's issuer. */
+  'custom-cas': { readonly bundles: readonly string[]; readonly issuer: string };
+  /** The new CAs are trusted through this one for so long. */
+  'old-root-ends-soon': { readonly subject: string; readonly notAfter: number };
+  /** An earlier staged set that is not the one in use. */
+  'staged-set': Record<never, never>;
+  'no-token': Record<never, never>;
+  /** `fault`: K3s's words, where it has any. */
+  'bad-token': { readonly fault: string };
+  /** The data dir belongs to a server that has its CAs; `signs` are paths relative to it. */
+  'started-already': { readonly signs: readonly string[] };
+  /** A token file where only a server that has started has one. */
+  'token-file-of-server': Record<never, never>;
+  /** K3s would use these files and make the rest. */
+  'made-already': { readonly files: readonly string[] };
+}
