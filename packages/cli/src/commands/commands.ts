@@ -24,7 +24,6 @@ export const commands: readonly CommandEntry[] = [
   entry('topology', async () => (await import('./topology.ts')).Topology),
   entry('certificate check', async () => (await import('./certificate/check.ts')).CertificateCheck),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
-  entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles),
   entry('certificate renew', async () => (await import('./certificate/renew.ts')).CertificateRenew),
   entry('certificate rotate', async () => (await import('./certificate/rotate.ts')).CertificateRotate),
   entry('certificate restore', async () => (await import('./certificate/restore.ts')).CertificateRestore),
@@ -39,12 +38,12 @@ export const commands: readonly CommandEntry[] = [
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
   entry('service-account rotate', async () => (await import('./service-account/rotate.ts')).ServiceAccountRotate),
   entry('service-account list', async () => (await import('./service-account/list.ts')).ServiceAccountList),
-  entry('token show', async () => (await import('./token/show.ts')).TokenShow),
+  entry('token show', async () => (await import('./token/show.ts')).TokenShow, { core: false }),
   entry('token check', async () => (await import('./token/check.ts')).TokenCheck),
   entry('token hash', async () => (await import('./token/hash.ts')).TokenHash),
   entry('token new', async () => (await import('./token/new.ts')).TokenNew),
   entry('token for', async () => (await import('./token/for.ts')).TokenFor),
-  entry('explain', async () => (await import('./explain.ts')).Explain),
+  entry('explain', async () => (await import('./explain.ts')).Explain, { core: false }),
 ];
 
 /** The words of a command line. K3s's scripts are programs of one command each; ours bear the same names. */
