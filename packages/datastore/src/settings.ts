@@ -89,7 +89,7 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>, prod
 
 /** The configuration file and what its `.d` folder adds, strongest first. A later file replaces a value of an earlier. */
 async function configLayers({ product, env, configFile }: SettingsSources) {
-  const explicit = configFile ?? env[`${product.toUpperCase()}_CONFIG_FILE`];
+  const explicit = configFile ?? (env[`${product.toUpperCase()}_CONFIG_FILE`] || undefined);
   const file = explicit ?? `/etc/rancher/${product}/config.yaml`;
   const folder = `${file}.d`;
   const parts = existsSync(folder)
