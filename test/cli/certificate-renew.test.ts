@@ -1,6 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { chmodSync, chownSync, copyFileSync, cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -269,6 +279,17 @@ test('CAs that cannot sign: every one is named with its leaves, nothing is writt
   assert.is(renew(dir, '--all', '--service', 'etcd').code, 0, 'other services are not held up');
 });
 
+test('what is no regular file is named, and nothing is written', () => {
+  const dir = serverDataDir();
+  rmSync(join(dir, 'server/tls/client-admin.key'));
+  mkdirSync(join(dir, 'server/tls/client-admin.key'));
+  const before = tree(dir);
+  const run = renew(dir);
+  assert.is(run.code, 1);
+  assert.match(run.stderr, /error: .*client-admin\.key: not a regular file\n.*hint: move it away/);
+  assert.equal(tree(dir), before);
+});
+
 test('names that nothing tells are not made up', () => {
   const dir = serverDataDir();
   for (const name of ['serving-kube-apiserver', 'etcd/server-client', 'etcd/peer-server-client']) {
@@ -302,8 +323,11 @@ test('the lifetime comes from K3s’s variable', async () => {
   assert.is(days(), 365);
   const before = tree(dir);
   assert.is(under('0').code, 2);
-  const longer = under('5000');
+  const longer = k3sPki([...args, '--service', 'scheduler'], {
+    env: { CATTLE_NEW_SIGNED_CERT_EXPIRATION_DAYS: '5000' },
+  });
   assert.is(longer.code, 0);
+  assert.is(longer.stderr.match(/client-ca\.crt: /g)?.length, 1, 'a CA is warned of once');
   assert.match(longer.stderr, /warning: .*client-ca\.crt: .* expires on .*, before a new leaf does/);
   assert.is.not(tree(dir)['server/tls/client-admin.crt'], before['server/tls/client-admin.crt']);
 });
@@ -324,6 +348,10 @@ test('--dry-run shows the same and writes nothing; wrong words are refused', () 
     assert.match(refused.stderr, error);
   }
   assert.equal(tree(dir), before);
+  const fresh = folder();
+  put(fresh, { 'server/tls/etcd/note': '' });
+  assert.match(renew(fresh).stdout, 'no certificate is there, a start makes them');
+  assert.match(renew(dir, '--service', 'admin').stdout, /: 1 certificate stays as it is, until \d{4}-/);
   const nowhere = folder();
   const missing = renew(join(nowhere, 'k3s'));
   assert.is(missing.code, 1);

@@ -296,6 +296,7 @@ test('what is missing comes back: a tls folder that was removed, CAs and service
   rmSync(join(dir, 'server/tls'), { recursive: true });
   const { code, stderr } = run('restore', backup, '--data-dir', dir);
   assert.is(code, 0, stderr);
+  assert.is(stderr.match(/warning: .* comes back from .*newer than datastore/g)?.length, 11, stderr);
   const back = Object.keys(before).filter(
     (path) =>
       leaves.includes(path) ||

@@ -274,7 +274,7 @@ test('refused: custom CAs, with the reason and the right verb, in one line', () 
   const run = rotate(dir);
   assert.is(run.code, 1);
   assert.is(run.stderr.match(/error:/g)?.length, 1, run.stderr);
-  assert.match(run.stderr, /client-ca\.crt, .*etcd\/server-ca\.crt: custom CAs, issued by CN=k3s-intermediate-ca@\d+/);
+  assert.match(run.stderr, /server\/tls: custom CAs \(client, server, .*\), issued by CN=k3s-intermediate-ca@\d+/);
   assert.match(run.stderr, `generate-custom-ca-certs --from ${dir} --data-dir`);
   assert.equal(tree(dir), before);
 });

@@ -366,6 +366,10 @@ test('a folder without any CA, no folder, a file: one line each, exit 1', () => 
     assert.is(run.stdout, '');
     assert.match(run.stderr, new RegExp(`^k3s-pki: error: ${dir}[^\n]*\nk3s-pki: hint: [^\n]*\n$`));
   }
+  const refused = k3sPki(['verify', dir, '--output', 'json']);
+  const report = JSON.parse(refused.stdout);
+  assert.equal([refused.code, report.ok, report.problems.length], [1, false, 1]);
+  assert.match(refused.stderr, report.problems[0].message);
   const none = k3sPki(['verify']);
   assert.is(none.code, 2);
   assert.match(none.stderr, 'verify needs DIR');

@@ -32,9 +32,12 @@ const catalogue: Catalogue = {
   'left-to-start': (_, file) => ({
     error: `${file}: left as it is, since its names are not known; the agent fetches it anew at its next start`,
   }),
-  'not-a-file': (_, file) => ({
-    error: `${file}: not a regular file`,
-    hint: 'move it away; a start cannot write there either',
+  'unusable-file': ({ why }, file) => ({
+    error: `${file}: ${{ permission: 'no permission to read it', 'too-large': 'too large for a certificate or key', io: 'cannot be read', special: 'not a regular file' }[why]}`,
+    hint:
+      why === 'permission'
+        ? 'run as the user who owns it, usually root'
+        : 'move it away; a start of K3s fails on it too',
   }),
   'outlives-ca': ({ subject, notAfter, until }, file) => ({
     error: `${file}: ${subject} expires on ${day(notAfter)}, before a new leaf does (${day(until)}); nothing below it is valid after that`,
