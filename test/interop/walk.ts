@@ -47,6 +47,7 @@ export class Walk {
   readonly #random: () => number;
   readonly #isDefault: boolean;
   #now: number;
+  #next: [string, () => Promise<string>] | undefined;
 
   private constructor(judge: WalkJudge, folder: string, seed: number) {
     this.#judge = judge;
@@ -81,7 +82,15 @@ export class Walk {
   }
 
   async step(): Promise<void> {
-    const [name, act] = this.#weighted([
+    const [name, act] = this.#next ?? this.#choose();
+    this.#next = undefined;
+    const end = await act();
+    const what = end === '' ? name : `${name} ${end}`;
+    this.tally.set(what, (this.tally.get(what) ?? 0) + 1);
+  }
+
+  #choose(): [string, () => Promise<string>] {
+    return this.#weighted([
       [20, 'start', () => this.#start()],
       [22, 'rotate', () => this.#rotate()],
       [22, 'restore', () => this.#restore()],
@@ -94,9 +103,6 @@ export class Walk {
       [20, 'fault', () => this.#fault()],
       [6, 'prune', () => this.#prune()],
     ]);
-    const end = await act();
-    const what = end === '' ? name : `${name} ${end}`;
-    this.tally.set(what, (this.tally.get(what) ?? 0) + 1);
   }
 
   async #start(): Promise<string> {
@@ -136,12 +142,13 @@ export class Walk {
     return 'done';
   }
 
-  async #restore(): Promise<string> {
+  async #restore(preferred?: string): Promise<string> {
     const before = tree(this.#dir);
     const backups = Object.keys(before).filter((path) => /^server\/tls-\d+$/.test(path));
     const chosen = this.#services();
     const force = this.#chance(0.25);
-    const backup = this.#chance(0.1) ? 'server/tls-17' : (this.#one(backups) ?? 'server/tls-18');
+    const other = this.#chance(0.1) ? 'server/tls-17' : (this.#one(backups) ?? 'server/tls-18');
+    const backup = preferred ?? other;
     this.#note('restore', backup, ...chosen, force ? '--force' : '');
     const met = await this.#judge.judge(this.#dir, this.#now);
     const obstacles = restoreObstacles(this.#dir, before, backup, chosen, force, met);
@@ -330,7 +337,7 @@ export class Walk {
     const [kind, [path, act]] = this.#weighted<[string | undefined, () => void]>([
       [6, 'a leaf file is gone', [leaf, () => rmSync(at(leaf))]],
       [2, 'a leaf file is cut off', [leaf, () => writeFileSync(at(leaf), 'cut off\n')]],
-      [3, 'a key is open to all', [key, () => chmodSync(at(key), 0o644)]],
+      [5, 'a key is open to all', [key, () => chmodSync(at(key), 0o644)]],
       [3, "a key is another leaf's", [key, () => writeFileSync(at(key), readFileSync(at(other)))]],
       [2, 'half a CA is gone', [ca, () => rmSync(at(ca))]],
       [2, 'half a CA is cut off', [ca, () => writeFileSync(at(ca), 'cut off\n')]],
@@ -342,7 +349,12 @@ export class Walk {
     ]);
     this.#note('fault:', kind, path ?? 'none');
     if (path !== undefined) act();
-    return '';
+    // What was done to a file matters where it is used next.
+    if (path !== undefined && this.#chance(0.5)) {
+      this.#next =
+        inPlace || backup === undefined ? ['rotate', () => this.#rotate()] : ['restore', () => this.#restore(backup)];
+    }
+    return path === undefined ? 'nowhere' : kind;
   }
 
   async #prune(): Promise<string> {
