@@ -1,5 +1,5 @@
 import { Cli, type Command, UsageError } from 'clipanion';
-import { type CommandClass, type CommandEntry, commands } from './commands/commands.ts';
+import { type CommandClass, type CommandEntry, commandOf, commands, wordsOf } from './commands/commands.ts';
 import type { Context } from './context.ts';
 import { exitCode, Failure, type Message } from './failure.ts';
 import { writeMessages } from './render/messages.ts';
@@ -12,8 +12,7 @@ import { version } from './version.ts';
  */
 export async function run(argv: readonly string[], context: Context): Promise<number> {
   const { programName, stdout } = context;
-  // K3s's scripts are programs of one command each; ours bear the same names.
-  const words = programName === 'k3s-pki' ? [...argv] : [programName, ...argv];
+  const words = wordsOf(programName, argv);
   const options = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
   try {
     if (options.some((word) => word === '--version' || word === '-v')) {
@@ -37,13 +36,6 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   } catch (error) {
     return await report(error, words, context);
   }
-}
-
-/** The command whose path the words begin with; the longest wins. */
-function commandOf(words: readonly string[]): CommandEntry | undefined {
-  return commands
-    .filter(({ path }) => path.every((word, index) => words[index] === word))
-    .sort((a, b) => b.path.length - a.path.length)[0];
 }
 
 /** The commands that go on where the words end, such as those of `certificate`. */
@@ -84,7 +76,11 @@ async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli
     return { error: `${path} needs ${words.join(', ')}`, hint: see };
   }
   const extra = /Extraneous positional argument \("([^"]+)"\)/.exec(message)?.[1];
-  if (extra !== undefined) return { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  if (extra !== undefined) {
+    return mayBeSecret(path.split(' '), extra)
+      ? { error: 'unexpected argument', hint: tokenHint }
+      : { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  }
   // clipanion's words for a surplus argument behind an optional one.
   if (/^Command not found/.test(message)) return { error: 'too many arguments', hint: see };
   return { error: message.split('\n', 1)[0] ?? message, hint: see };
@@ -104,12 +100,23 @@ async function unknownCommand(words: readonly string[]): Promise<Failure> {
     });
   }
   const paths = commands.map(({ path }) => path.join(' '));
-  const similar = (await nearest(given, paths)) ?? (await nearest(words[0] ?? '', paths));
+  const slip = await nearest(given, paths);
+  const similar = slip ?? (await nearest(words[0] ?? '', paths));
+  const secret = slip === undefined && given.split(' ').some((word, at) => mayBeSecret(at === 0 ? [] : words, word));
+  const otherwise = secret ? tokenHint : 'k3s-pki --help lists the commands';
   return usage({
-    error: `unknown command ${JSON.stringify(given)}`,
-    hint: similar ? `did you mean k3s-pki ${similar}?` : 'k3s-pki --help lists the commands',
+    error: secret ? 'unknown command' : `unknown command ${JSON.stringify(given)}`,
+    hint: similar ? `did you mean k3s-pki ${similar}?` : otherwise,
   });
 }
+
+/** Whether a word on the command line may be a join token that was given there by mistake: it must not get into a log. */
+function mayBeSecret(path: readonly string[], word: string): boolean {
+  return path[0] === 'token' || word.startsWith('K10');
+}
+
+const tokenHint =
+  'a token comes from --token-file FILE, --token-file - (standard input) or K3S_TOKEN: on the command line every user can read it; k3s-pki token --help lists the commands';
 
 function usage(message: Message): Failure {
   return new Failure([message], { code: exitCode.usage });
