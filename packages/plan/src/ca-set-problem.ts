@@ -14,8 +14,8 @@ export interface CaSetProblemValues {
   /** A CA that is to be rotated is absent. */
   'no-current-ca': { readonly ca: string };
   'no-service-key': Record<never, never>;
-  /** CAs below a root whose key is not beside them; `issuer` is that of the first. */
-  'custom-cas': { readonly cas: readonly CaName[]; readonly issuer: string };
+  /** CAs below a root whose key is not beside them; `issuers` once each: one in the shared topology. */
+  'custom-cas': { readonly cas: readonly CaName[]; readonly issuers: readonly string[] };
   /** The new CAs are trusted through this one for so long. */
   'old-root-ends-soon': { readonly subject: string; readonly notAfter: number };
   /** An earlier staged set that is not the one in use. */
