@@ -5,6 +5,8 @@ import type { Topology } from './generate-custom-ca-certs.ts';
 export interface CaSetProblemValues {
   /** A CA of the one topology lies where a set of the other was asked for. */
   'other-topology': { readonly asked: Topology };
+  /** Two of the isolated CAs were given one root, or two of one key. */
+  'same-root': { readonly subject: string };
   /** `--from` names a data dir without the CAs that would sign; `other`: it has those of the other topology; `cas`: it
    *  has CAs in use. */
   'from-without-root': { readonly topology: Topology; readonly other: boolean; readonly cas: boolean };

@@ -16,6 +16,10 @@ export const caSetCatalogue: CaSetCatalogue = {
         ? 'leave --topology out, or use another folder: isolated CAs have a root each (client-root-ca.pem, ...)'
         : 'add --topology isolated, or use another folder: shared CAs have root-ca.pem in common',
   }),
+  'same-root': ({ subject }, file) => ({
+    error: `${file}: the key of ${subject}, which is the root of another CA; isolated CAs need a root each`,
+    hint: 'put another root there, or leave --topology isolated out',
+  }),
   'from-without-root': ({ topology, other, cas }, file) => ({
     error: `${file}: no ${topology === 'shared' ? 'root-ca.pem or intermediate-ca.pem' : 'client-root-ca.pem or another root of a CA of its own'} to sign the new CAs with`,
     hint: other
