@@ -336,6 +336,8 @@ test("K3s's own CAs, before and after a rotation", async () => {
   );
   const after = judged(crossed);
   assert.equal([after.code, after.topology.kind, after.problems], [0, 'cross-signed', []]);
+  const twice = judged(await sets.written(sets.crossSignedTwice, serviceKey));
+  assert.equal([twice.code, twice.topology.kind, twice.problems], [0, 'cross-signed', []]);
   const rotation = judged(crossed, '--against', byK3s);
   assert.is(rotation.code, 0);
   assert.equal(rotation.rotation?.accepted, true);
