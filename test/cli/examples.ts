@@ -118,7 +118,7 @@ function stepsOf(lines: readonly string[]): Step[] {
 /** What differs from run to run, made equal: times, dates, digests, key ids, serials, durations. */
 function plain(text: string): string {
   return text
-    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z)?\b/g, 'DATE')
+    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z| [\d:]+ UTC)?\b/g, 'DATE')
     .replaceAll(/(@|tls-)\d{10}\b/g, '$1TIME')
     .replaceAll(/(?<=K10)[0-9a-f]{64}\b/g, 'HASH')
     .replaceAll(/(?<![\w-])(?=\S*[A-Z])[\w-]{43}(?![\w-])/g, 'KID')

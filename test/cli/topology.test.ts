@@ -31,7 +31,8 @@ const mixed = await sets.written(async (path) => {
   }
   return path === 'etcd/peer-ca' ? undefined : sets.pair(await sets.selfSigned(path));
 });
-const all = { custom, isolated, byK3s, crossed, mixed };
+const twice = await sets.written((path) => sets.crossSignedTwice(path));
+const all = { custom, isolated, byK3s, crossed, twice, mixed };
 
 type Report = {
   kind: string;
@@ -57,6 +58,7 @@ test('the kinds of sets are told apart', () => {
       ['isolated', 'isolated'],
       ['byK3s', 'default'],
       ['crossed', 'cross-signed'],
+      ['twice', 'cross-signed'],
       ['mixed', 'mixed'],
     ],
   );
@@ -112,8 +114,24 @@ test('roles in a set whose roots are cross-signed', () => {
   }
 });
 
+test('after two rotations what came before is told from what is in use', () => {
+  const roles = report(twice)
+    .certificates.filter(({ subject }) => subject.startsWith('CN=k3s-client-ca'))
+    .map(({ role, subject }) => `${role} ${subject.slice('CN=k3s-'.length)}`)
+    .sort();
+  assert.equal(roles, [
+    'ca client-ca@1795000000',
+    'cross-signed-root client-ca-root@1790000000',
+    'cross-signed-root client-ca-root@1795000000',
+    'former-ca client-ca@1790000000',
+    'former-root client-ca-root@1790000000',
+    'former-root client-ca@1700000000',
+    'root client-ca-root@1795000000',
+  ]);
+});
+
 test('the CA hash belongs to the root, or to a lone certificate', () => {
-  for (const dir of [custom, isolated, crossed]) {
+  for (const dir of [custom, isolated, crossed, twice]) {
     const { caHash, hashOf, certificates } = report(dir);
     assert.is(hashOf, caHash);
     assert.is(certificates.find(({ sha256 }) => sha256 === caHash)?.role, 'root');

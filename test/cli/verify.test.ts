@@ -336,6 +336,8 @@ test("K3s's own CAs, before and after a rotation", async () => {
   );
   const after = judged(crossed);
   assert.equal([after.code, after.topology.kind, after.problems], [0, 'cross-signed', []]);
+  const twice = judged(await sets.written(sets.crossSignedTwice, serviceKey));
+  assert.equal([twice.code, twice.topology.kind, twice.problems], [0, 'cross-signed', []]);
   const rotation = judged(crossed, '--against', byK3s);
   assert.is(rotation.code, 0);
   assert.equal(rotation.rotation?.accepted, true);
@@ -366,6 +368,10 @@ test('a folder without any CA, no folder, a file: one line each, exit 1', () => 
     assert.is(run.stdout, '');
     assert.match(run.stderr, new RegExp(`^k3s-pki: error: ${dir}[^\n]*\nk3s-pki: hint: [^\n]*\n$`));
   }
+  const refused = k3sPki(['verify', dir, '--output', 'json']);
+  const report = JSON.parse(refused.stdout);
+  assert.equal([refused.code, report.ok, report.problems.length], [1, false, 1]);
+  assert.match(refused.stderr, report.problems[0].message);
   const none = k3sPki(['verify']);
   assert.is(none.code, 2);
   assert.match(none.stderr, 'verify needs DIR');

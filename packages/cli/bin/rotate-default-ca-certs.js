@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 import { launch } from './launch.js';
 
-await launch('rotate-default-ca-certs');
+launch('rotate-default-ca-certs');

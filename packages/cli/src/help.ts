@@ -5,7 +5,6 @@ import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
-/** What stands for an option's value in help; with a command's words before it, for that command alone. */
 /** What stands for an option's value in help; a command's words in front where it differs there. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
@@ -32,6 +31,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--ca': 'FILE',
   '--server': 'URL',
   '--timeout': 'SECONDS',
+  '--seconds': 'N',
   '--user': 'NAME',
   '--count': 'N',
   '--name': 'PATTERN',

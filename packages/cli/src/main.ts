@@ -42,7 +42,11 @@ export async function main(programName: string, argv: readonly string[]): Promis
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
-    if (core !== undefined) await (await core).close();
+    // One that could not be loaded was reported where it was asked for.
+    await core?.then(
+      (loaded) => loaded.close(),
+      () => {},
+    );
   }
 }
 

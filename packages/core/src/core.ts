@@ -170,6 +170,19 @@ class WasmCore implements Core {
     return call(() => wasm.certificatePem(certificate.der));
   }
 
+  lanes(): Exclude<Lanes, 'auto'> {
+    if (this.#lanes !== 'auto') {
+      return this.#lanes;
+    }
+    try {
+      // It proves the multiply-add before it searches anything.
+      release(call(() => new wasm.RsaPrimeSearch(2048, 'fma')));
+      return 'fma';
+    } catch {
+      return 'simd';
+    }
+  }
+
   async close(): Promise<void> {
     const runs = [...this.#runs];
     for (const run of runs) {

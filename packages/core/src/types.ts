@@ -189,6 +189,8 @@ export interface Core {
   issueForRequest(spec: CertificateSpec, request: Uint8Array, issuerKey: PrivateKey, issuer: Certificate): Certificate;
   /** PEM of a certificate: 64 columns, LF, final newline. */
   toPem(certificate: Certificate): string;
+  /** The arithmetic that the engines run on here. */
+  lanes(): Exclude<Lanes, 'auto'>;
   /** Ends the workers. */
   close(): Promise<void>;
 }

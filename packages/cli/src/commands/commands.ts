@@ -24,6 +24,9 @@ export const commands: readonly CommandEntry[] = [
   entry('topology', async () => (await import('./topology.ts')).Topology),
   entry('certificate check', async () => (await import('./certificate/check.ts')).CertificateCheck),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),
+  entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles, {
+    core: false,
+  }),
   entry('certificate renew', async () => (await import('./certificate/renew.ts')).CertificateRenew),
   entry('certificate rotate', async () => (await import('./certificate/rotate.ts')).CertificateRotate),
   entry('certificate restore', async () => (await import('./certificate/restore.ts')).CertificateRestore),
@@ -32,9 +35,6 @@ export const commands: readonly CommandEntry[] = [
     'certificate rotate-ca status',
     async () => (await import('./certificate/rotate-ca/status.ts')).CertificateRotateCaStatus,
   ),
-  entry('certificate profiles', async () => (await import('./certificate/profiles.ts')).CertificateProfiles, {
-    core: false,
-  }),
   entry('key generate', async () => (await import('./key/generate.ts')).KeyGenerate),
   entry('service-account rotate', async () => (await import('./service-account/rotate.ts')).ServiceAccountRotate),
   entry('service-account list', async () => (await import('./service-account/list.ts')).ServiceAccountList),
@@ -43,6 +43,7 @@ export const commands: readonly CommandEntry[] = [
   entry('token hash', async () => (await import('./token/hash.ts')).TokenHash),
   entry('token new', async () => (await import('./token/new.ts')).TokenNew),
   entry('token for', async () => (await import('./token/for.ts')).TokenFor),
+  entry('bench', async () => (await import('./bench.ts')).Bench),
   entry('explain', async () => (await import('./explain.ts')).Explain, { core: false }),
 ];
 

@@ -140,8 +140,8 @@ function againstLines(report: VerifyReport, { against, rotation, show }: Against
       : [
           '',
           page.paint('bold', "K3s's log"),
-          `  certificate error ID NNNNN: ${rotation.log.trimEnd()}`,
-          `  with --force: ${rotation.log.trimEnd().replace(rotationLog.refused, rotationLog.forced)}`,
+          `  certificate error ID NNNNN: ${rotation.log}`,
+          `  with --force: ${rotation.log.replace(rotationLog.refused, rotationLog.forced)}`,
         ]),
     ...(rotation.unfit
       ? []
