@@ -249,7 +249,7 @@ export const logMessages = [
     ['Waiting to retrieve agent configuration; server is not ready: {error}'],
     'wraps',
   ),
-  message('connection', 'core-not-ready', 'K3s pkg/util/apierrors', ['runtime core not ready']),
+  message('connection', 'core-not-ready', 'K3s pkg/util', ['runtime core not ready']),
   message('connection', 'unknown-authority', verify, ['x509: certificate signed by unknown authority'], 'general'),
   message('connection', 'expired', verify, ['x509: certificate has expired or is not yet valid'], 'general'),
   message('connection', 'other-name', verify, [
