@@ -348,7 +348,7 @@ test('--fail-on: exit 3 at its own level only', async () => {
   assert.is(check('--data-dir', source, '--fail-on', 'expired').code, 0);
   const unfit = check('--data-dir', source, '--fail-on', 'warning');
   assert.is(unfit.code, 3, 'a key that does not fit is never mended');
-  assert.match(unfit.stdout, '1 leaf stays broken at a start; k3s-pki certificate renew mends that');
+  assert.match(unfit.stdout, '1 leaf stays broken at a start; see k3s-pki certificate renew');
 });
 
 test('text within 80 columns, table with one line for each, yaml as json', () => {

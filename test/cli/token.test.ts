@@ -364,6 +364,7 @@ test('a token on the command line by mistake does not get into an error', () => 
     ['token', 'show', secret, '--token-file', 'x'],
     [whole],
     ['certificate', whole],
+    ['explian', whole],
     ['certificate', 'profiles', whole],
     ['token', 'hash', 'a', secret],
   ]) {

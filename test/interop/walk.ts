@@ -95,12 +95,18 @@ export class Walk {
 
   async #start(): Promise<string> {
     this.#note('start');
+    const marker = join(this.#dir, 'server/tls/dynamic-cert-regenerate');
+    const ordered = existsSync(marker);
     const before = await this.#judge.judge(this.#dir, this.#now);
     const after = await this.#judge.start(this.#dir, this.#now);
     // What the judge foretells is what its start meets.
     assert.equal(after.cas, before.cas);
     const action = ({ leaves }: WalkVerdict) => leaves.map((leaf) => [leaf.name, leaf.action]);
     assert.equal(action(after), action(before));
+    if (ordered && after.cas.some(({ name, ok }) => name === 'server' && ok)) {
+      assert.ok(after.listener.ok, "the supervisor's certificate was ordered anew");
+      assert.not.ok(existsSync(marker), 'the order was carried out');
+    }
     return '';
   }
 

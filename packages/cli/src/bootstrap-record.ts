@@ -29,7 +29,7 @@ import {
 import type { Context } from './context.ts';
 import { Failure } from './failure.ts';
 import { bootstrapMessages as words } from './messages/english/bootstrap.ts';
-import { findToken } from './token-source.ts';
+import { findToken, type TokenSource } from './token-source.ts';
 
 /** Which datastore and token are meant. Paths may be relative to the working directory. */
 export interface RecordSource {
@@ -147,35 +147,79 @@ export async function opened(
 }
 
 /**
- * Puts another document in the record's place: backup, seal, compare-and-swap with the revision that was read, and a
- * read back that must open to the same document. Throws Failure; when the record was changed meanwhile, nothing is
- * written. Answers the path of the backup.
+ * Puts another document in the record's place, and reads it back: it must open to the same. Throws Failure; when the
+ * record was changed meanwhile, nothing is written. Answers the path of the backup.
  */
 export async function replaceRecord(
-  { store, root, where, entry, passphrase }: OpenRecord,
+  record: OpenRecord,
   document: Uint8Array,
   command: string,
   { clock, random }: Pick<Context, 'clock' | 'random'>,
 ): Promise<{ readonly backup: string }> {
+  const { entry, passphrase } = record;
+  const after = await seal(document, passphrase, random);
+  return { backup: await changeRecords(record, command, [{ key: entry.key, before: entry, after }], { clock }) };
+}
+
+/** One key of a change: what it was when it was read, and what it becomes. */
+export interface RecordChange {
+  readonly key: string;
+  readonly before: Entry | undefined;
+  /** Absent: the key goes. */
+  readonly after: Uint8Array | undefined;
+}
+
+/**
+ * Changes records: a backup first, then new values, then removals, so that at every moment one record is there, each by
+ * compare-and-swap; in the end all is read back. When one of them was changed meanwhile, the others are put back and
+ * nothing is left changed. Throws Failure. Answers the path of the backup.
+ */
+export async function changeRecords(
+  { store, root }: OpenStore,
+  command: string,
+  changes: readonly RecordChange[],
+  { clock }: Pick<Context, 'clock'>,
+): Promise<string> {
+  const where = store.description;
   return translated(async () => {
-    const value = await seal(document, passphrase, random);
-    const at = Math.floor(clock() / 1000);
-    const backup = writeBackup(root, { at, command, where, records: [changeOf(entry.key, entry, value)] });
-    const swapped = await store.swap(entry.key, entry.revision, value).catch((error: unknown) => {
-      if (!(error instanceof DatastoreError && error.code === 'outcome-unknown')) dropBackup(backup);
-      throw error;
-    });
-    if (swapped.kind === 'conflict') {
+    const records = changes.map(({ key, before, after }) => changeOf(key, before, after));
+    const backup = writeBackup(root, { at: Math.floor(clock() / 1000), command, where, records });
+    const done: { readonly change: RecordChange; readonly revision: string }[] = [];
+    try {
+      for (const change of [...changes.filter(({ after }) => after), ...changes.filter(({ after }) => !after)]) {
+        const { key, before, after } = change;
+        const swapped =
+          after === undefined
+            ? await store.remove(key, before?.revision ?? '0')
+            : await store.swap(key, before?.revision ?? 'absent', after);
+        if (swapped.kind === 'conflict') throw new Failure([words.changedMeanwhile(where, key)]);
+        done.push({ change, revision: swapped.revision });
+      }
+    } catch (error) {
+      if (error instanceof DatastoreError && error.code === 'outcome-unknown') throw error;
+      await takeBack(store, done);
       dropBackup(backup);
-      throw new Failure([words.changedMeanwhile(where, entry.key)]);
+      throw error;
     }
-    const written = await store.read(entry.key);
-    const read = written && (await opened(where, written, passphrase)).document;
-    if (read === undefined || !Buffer.from(read).equals(document)) {
-      throw new Failure([words.notReadBack(where, entry.key, backup)]);
+    for (const { key, after } of changes) {
+      const read = await store.read(key);
+      const same =
+        after === undefined ? read === undefined : read !== undefined && Buffer.from(read.value).equals(after);
+      if (!same) throw new Failure([words.notReadBack(where, key, backup)]);
     }
-    return { backup };
+    return backup;
   });
+}
+
+async function takeBack(
+  store: Datastore,
+  done: readonly { readonly change: RecordChange; readonly revision: string }[],
+): Promise<void> {
+  for (const { change, revision } of [...done].reverse()) {
+    const { key, before, after } = change;
+    if (before === undefined) await store.remove(key, revision);
+    else await store.swap(key, after === undefined ? 'absent' : revision, before.value);
+  }
 }
 
 /** The datastore's failures as failures for people. */
@@ -221,6 +265,11 @@ async function serverTokens(
     ...(existsSync(own) ? [await at(own)] : []),
   ];
   return (found.length === 0 ? [await at(undefined)] : found).map(serverToken);
+}
+
+/** The server token of one source. Throws Failure. */
+export async function serverTokenOf(source: TokenSource, context: Context): Promise<ServerToken> {
+  return serverToken(await findToken(source, context));
 }
 
 function serverToken({ text, from }: { readonly text: string; readonly from: string }): ServerToken {

@@ -64,6 +64,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--datastore-cafile': 'FILE',
   '--datastore-certfile': 'FILE',
   '--datastore-keyfile': 'FILE',
+  '--new-token-file': 'FILE',
+  '--backup': 'FILE',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */

@@ -43,7 +43,7 @@ export async function openDatastore(options: OpenOptions): Promise<Datastore> {
   );
   switch (endpoint.kind) {
     case 'sqlite': {
-      const { openSqlite } = await import('./sqlite.ts');
+      const { openSqlite } = await withoutWarning(() => import('./sqlite.ts'));
       return openSqlite(endpoint.path, options);
     }
     case 'etcd': {
@@ -58,5 +58,18 @@ export async function openDatastore(options: OpenOptions): Promise<Datastore> {
       const { openMysql } = await import('./mysql.ts');
       return openMysql(endpoint.dsn, tls, options, clock);
     }
+  }
+}
+
+/** Node 22 and 24 warn on stderr that their SQLite is experimental. */
+async function withoutWarning<T>(load: () => Promise<T>): Promise<T> {
+  const { emitWarning } = process;
+  process.emitWarning = (...[warning, ...rest]: unknown[]) => {
+    if (!/SQLite is an experimental/.test(String(warning))) Reflect.apply(emitWarning, process, [warning, ...rest]);
+  };
+  try {
+    return await load();
+  } finally {
+    process.emitWarning = emitWarning;
   }
 }

@@ -34,18 +34,19 @@ const names = [
 ];
 
 /**
- * Finds the datastore as K3s does: command line, then configuration file with its `.d` folder, then environment, each
- * name by itself; the install script's environment file of the service stands for K3s's own environment. Without an
- * endpoint it is the data dir's own: embedded etcd when it has one, else SQLite. Throws DatastoreError `settings`.
- * Source: K3s `pkg/cli/cmds/server.go`, `pkg/configfilearg`, `install.sh`.
+ * Finds the datastore as K3s does: flags, then configuration file with its `.d` folder, then environment, each name by
+ * itself. K3s's own flags and environment are those of the service that the install script made. Without an endpoint
+ * it is the data dir's own: embedded etcd when it has one, else SQLite. Throws DatastoreError `settings`.
+ * Source: K3s `pkg/cli/cmds/server.go`, `pkg/configfilearg`.
  */
 export async function findSettings(sources: SettingsSources): Promise<DatastoreSettings> {
   const { product, dataDir, env, given } = sources;
   const layers: [source: string, Readonly<Record<string, string | undefined>>][] = [
     ['the command line', given],
+    ...fileLayers(serviceFiles[product], serviceArguments),
     ...(await configLayers(sources)),
     ['the environment', fromEnvironment(env, product)],
-    ...serviceLayers(product),
+    ...fileLayers(environmentFiles[product], (text) => fromEnvironment(environmentOf(text), product)),
   ];
   const value = (name: string) => layers.find(([, values]) => filled(values[name]))?.[1][name];
   const source = layers.find(([, values]) => filled(values['datastore-endpoint']))?.[0];
@@ -89,7 +90,7 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>, prod
 
 /** The configuration file and what its `.d` folder adds, strongest first. A later file replaces a value of an earlier. */
 async function configLayers({ product, env, configFile }: SettingsSources) {
-  const explicit = configFile ?? env[`${product.toUpperCase()}_CONFIG_FILE`];
+  const explicit = configFile ?? (env[`${product.toUpperCase()}_CONFIG_FILE`] || undefined);
   const file = explicit ?? `/etc/rancher/${product}/config.yaml`;
   const folder = `${file}.d`;
   const parts = existsSync(folder)
@@ -145,24 +146,48 @@ async function readConfig(file: string): Promise<Record<string, string>> {
   );
 }
 
-/** What the install script wrote down for the service. Source: K3s `install.sh`; RKE2 `install.sh`. */
-function serviceLayers(product: 'k3s' | 'rke2'): [string, Record<string, string | undefined>][] {
-  const files = {
-    k3s: ['/etc/systemd/system/k3s.service.env'],
-    rke2: ['/etc/default/rke2-server', '/etc/sysconfig/rke2-server', '/usr/local/lib/systemd/system/rke2-server.env'],
-  }[product];
-  return files.flatMap((file): [string, Record<string, string | undefined>][] => {
+/** What the install scripts leave behind for the service. Source: K3s `install.sh`; RKE2 `install.sh`. */
+const serviceFiles = {
+  k3s: ['/etc/systemd/system/k3s.service', '/etc/init.d/k3s'],
+  rke2: ['/etc/systemd/system/rke2-server.service', '/usr/local/lib/systemd/system/rke2-server.service'],
+};
+const environmentFiles = {
+  k3s: ['/etc/systemd/system/k3s.service.env', '/etc/rancher/k3s/k3s.env'],
+  rke2: ['/etc/default/rke2-server', '/etc/sysconfig/rke2-server', '/usr/local/lib/systemd/system/rke2-server.env'],
+};
+
+type Values = Record<string, string | undefined>;
+
+/** Those of the files that can be read. */
+function fileLayers(files: readonly string[], read: (text: string) => Values): [string, Values][] {
+  return files.flatMap((file): [string, Values][] => {
     try {
-      const lines = readFileSync(file, 'utf8').split('\n');
-      const env = Object.fromEntries(
-        lines.flatMap((line) => {
-          const [, name, value = ''] = /^\s*([A-Z0-9_]+)=(.*)$/.exec(line) ?? [];
-          return name === undefined ? [] : [[name, value.trim().replace(/^(['"])(.*)\1$/, '$2')]];
-        }),
-      );
-      return [[file, fromEnvironment(env, product)]];
+      return [[file, read(readFileSync(file, 'utf8'))]];
     } catch {
       return [];
     }
   });
+}
+
+/** The flags of a server in a service's own file: `--name value` or `--name=value`, quoted for a shell or not. */
+export function serviceArguments(text: string): Values {
+  const line = /^(?:ExecStart|command_args)=([\s\S]*?[^\\\n])$(?!\n[ \t])/m.exec(text)?.[1] ?? '';
+  const words = [...line.matchAll(/(?:'[^']*'|\\'|[^\s'\\])+/g)].map(([word]) =>
+    word.replace(/'([^']*)'|\\'/g, (quoted, inner) => inner ?? quoted.slice(1)).replace(/^"|"$/g, ''),
+  );
+  const values: Values = {};
+  for (const [index, word] of words.entries()) {
+    const [, name = '', value = words[index + 1]] = /^--?([a-z-]+)(?:=(.*))?$/s.exec(word) ?? [];
+    if (names.includes(name)) values[name] = value;
+  }
+  return values;
+}
+
+function environmentOf(text: string): Values {
+  return Object.fromEntries(
+    text.split('\n').flatMap((line) => {
+      const [, name, value = ''] = /^\s*([A-Z0-9_]+)=(.*)$/.exec(line) ?? [];
+      return name === undefined ? [] : [[name, value.trim().replace(/^(['"])(.*)\1$/, '$2')]];
+    }),
+  );
 }

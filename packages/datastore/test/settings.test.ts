@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { DatastoreError, findSettings } from '@k3s-pki/datastore';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { serviceArguments } from '../src/settings.ts';
 
 const test = suite('settings');
 const root = mkdtempSync(join(tmpdir(), 'k3s-pki-test-'));
@@ -48,6 +49,33 @@ test('command line before configuration before environment, each name by itself;
     (await find({ product: 'rke2', env: { RKE2_DATASTORE_ENDPOINT: 'https://g:2379' } })).endpoint,
     'https://g:2379',
   );
+});
+
+test("the flags in a service's file, as the install script writes them", () => {
+  const unit = `[Service]
+EnvironmentFile=-/etc/systemd/system/k3s.service.env
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/local/bin/k3s \\
+    server \\
+\t'--datastore-endpoint' \\
+\t'mysql://u:p'\\''w d@tcp(h:3306)/k3s' \\
+\t'--datastore-cafile=/etc/ca file.crt' \\
+\t'--node-label' \\
+\t'token=x' \\
+
+[Install]
+WantedBy=multi-user.target
+`;
+  assert.equal(serviceArguments(unit), {
+    'datastore-endpoint': "mysql://u:p'w d@tcp(h:3306)/k3s",
+    'datastore-cafile': '/etc/ca file.crt',
+  });
+  assert.equal(serviceArguments('ExecStart=/usr/local/bin/k3s server --token-file /t --disable traefik\n'), {
+    'token-file': '/t',
+  });
+  const openrc = `command="/usr/local/bin/k3s"\ncommand_args="server '--datastore-endpoint=https://a:2379' \n    >>/var/log/k3s.log 2>&1"\n`;
+  assert.equal(serviceArguments(openrc), { 'datastore-endpoint': 'https://a:2379' });
+  assert.equal(serviceArguments(''), {});
 });
 
 test('a file that is no YAML is refused by its line, without what stands there', async () => {

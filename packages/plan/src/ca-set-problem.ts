@@ -9,6 +9,8 @@ export interface CaSetProblemValues {
    *  has CAs in use. */
   'from-without-root': { readonly topology: Topology; readonly other: boolean; readonly cas: boolean };
   'from-without-service-key': Record<never, never>;
+  /** There is nothing to rotate. */
+  'no-current-cas': Record<never, never>;
   /** A CA that is to be rotated is absent. */
   'no-current-ca': { readonly ca: string };
   'no-service-key': Record<never, never>;

@@ -1,4 +1,6 @@
 /** Pure planners, one per verb: options + snapshot of the files + clock -> plan, or everything that stands in its way. */
+
+export * from './bootstrap.ts';
 export type {
   CaPlan,
   FilePart,

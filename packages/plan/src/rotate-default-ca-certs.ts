@@ -102,6 +102,10 @@ export function planRotateDefaultCas(
   tokenFaults: ReadonlyMap<string, string>,
 ): Planned<RotateDefaultCaPlan> {
   const problems = new Problems();
+  if (!caNames.some((ca) => snapshot.files.has(tlsFile.caBundle(ca)))) {
+    problems.error('no-current-cas', tlsDir, {});
+    return { ok: false, problems: problems.list };
+  }
   const found = caNames.map((ca) => ({ ca, old: findOldRoot(ca, snapshot, x509, now, problems) }));
   const custom = found.flatMap(({ ca, old }) => (old === 'custom' ? [ca] : []));
   if (custom[0] !== undefined) {

@@ -30,6 +30,10 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: there is no such file; without the old service account keys every pod's token is refused`,
     hint: '--from names the data dir of a server, such as /var/lib/rancher/k3s',
   }),
+  'no-current-cas': (_, file) => ({
+    error: `${file}: there are no CAs`,
+    hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
+  }),
   'no-current-ca': ({ ca }, file) => ({
     error: `${file}: current ${ca} CA does not exist; cannot continue`,
     hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
@@ -68,7 +72,7 @@ export const caSetCatalogue: CaSetCatalogue = {
   }),
   'made-already': ({ files: [first = '', ...others] }, _file, show) => ({
     error: `${show(first)}${others.length === 0 ? '' : ` and ${others.length} more`}: already there; K3s would use what it finds at its first start and make the rest`,
-    hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir',
+    hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir DIR --out FILE',
   }),
 };
 
@@ -97,6 +101,14 @@ export function rotationRefused(log: string, of: string, sourced: boolean): Mess
 /** What there is to do about a set that does not fit, whatever rotate-ca says. */
 export function rotationUnfit(of: string): Message {
   return { error: `${of}: a server would not start after loading the new CAs there`, hint: 'nothing was written' };
+}
+
+/** The CAs are in place, the token file outside the data dir is not; `why` begins with its path. */
+export function besideFailed(why: string): Message {
+  return {
+    error: `${why}; the CAs are in place, the token is not`,
+    hint: 'make the token for them: k3s-pki token new --data-dir DIR --out FILE',
+  };
 }
 
 /** The steps after `rotate-default-ca-certs`. */
