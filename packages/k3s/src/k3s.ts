@@ -13,6 +13,7 @@ export * from './renewal-window.ts';
 export * from './renewed-leaves.ts';
 export * from './rotate-ca.ts';
 export * from './rotation-consequences.ts';
+export { rotationLog } from './rotation-log.ts';
 export * from './service-key.ts';
 export * from './services.ts';
 export * from './subject.ts';
