@@ -222,6 +222,27 @@ test('a broken file is a row with its reason, and the list goes on', () => {
   assert.is(named.code, 1);
 });
 
+test('files with the same chain, other blocks before it and among it', () => {
+  const dir = folder();
+  const leaf = readFileSync(join(serverDataDir(), 'server/tls/client-admin.crt'), 'utf8');
+  const [own = '', ca = '', ...upper] = blocks(leaf);
+  const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n';
+  put(dir, {
+    '1.crt': parameters + own + ca + upper.join(''),
+    '2.crt': leaf,
+    '3.crt': `${own.slice(0, 200)}\n${leaf}`,
+    '4.crt': leaf.replaceAll('\n', '\r\n'),
+    '5.crt': own + ca + parameters + upper.join(''),
+    '6.crt': leaf,
+  });
+  const { rows } = rowsOf(dir);
+  const of = (name: string) =>
+    rows.filter(({ path }) => path === join(dir, name)).map(({ sha256, code }) => code ?? sha256);
+  const whole = blocks(leaf).map((pem) => new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase());
+  for (const name of ['1.crt', '2.crt', '4.crt', '5.crt', '6.crt']) assert.equal(of(name), whole, name);
+  assert.equal(of('3.crt'), ['broken-block', ...whole]);
+});
+
 test('kubeconfigs: embedded, by path, broken; no key is shown', () => {
   const dir = serverDataDir();
   const admin = readFileSync(join(dir, 'server/tls/client-admin.crt'), 'utf8');
@@ -240,6 +261,7 @@ test('kubeconfigs: embedded, by path, broken; no key is shown', () => {
       `client-certificate-data: ${base64(admin)}\n    client-key-data: ${base64(key)}`,
     ),
     'elsewhere/relative.conf': kubeconfig('certificate-authority: certs/missing.crt', 'token: abc'),
+    'elsewhere/alias.kubeconfig': `kind: Config\nusers: *nobody\n`,
     'elsewhere/deployment.yaml': 'kind: Deployment\n',
     'elsewhere/broken.kubeconfig': `kind: Config\nusers: [\n  client-key-data: ${base64(key)}\n}`,
   });
@@ -253,6 +275,7 @@ test('kubeconfigs: embedded, by path, broken; no key is shown', () => {
   const copied = (part: string, count: number) =>
     Array.from({ length: count }, () => ['elsewhere/copied.yaml', part, 'OK']);
   assert.equal(shown, [
+    ['elsewhere/alias.kubeconfig', undefined, 'bad-kubeconfig'],
     ['elsewhere/broken.kubeconfig', undefined, 'bad-kubeconfig'],
     ...copied('clusters/local/certificate-authority-data', blocks(ca).length),
     ...copied('users/user/client-certificate-data', blocks(admin).length),
@@ -325,7 +348,7 @@ test('--fail-on: exit 3 at its own level only', async () => {
   assert.is(check('--data-dir', source, '--fail-on', 'expired').code, 0);
   const unfit = check('--data-dir', source, '--fail-on', 'warning');
   assert.is(unfit.code, 3, 'a key that does not fit is never mended');
-  assert.match(unfit.stdout, '1 leaf stays broken at a start; k3s-pki certificate renew mends that');
+  assert.match(unfit.stdout, '1 leaf stays broken at a start; see k3s-pki certificate renew');
 });
 
 test('text within 80 columns, table with one line for each, yaml as json', () => {
@@ -584,6 +607,16 @@ if (process.getuid?.() === 0 && process.platform === 'linux') {
     const [first, ...rest] = (JSON.parse(run.stdout) as { certificates: Row[] }).certificates;
     assert.equal([first?.path, first?.code], [join(dir, 'server/tls'), 'unreadable']);
     assert.ok(rest.length >= 4, "the agent's are shown");
+    chmodSync(join(dir, 'server'), 0o755);
+    chmodSync(join(dir, 'server/tls'), 0o755);
+    const seen = JSON.parse(as('check', '--output', 'json').stdout) as { certificates: Row[] };
+    const admin = seen.certificates.find(({ path }) => path.endsWith('/client-admin.crt'));
+    assert.equal([admin?.status, admin?.nextStart], ['OK', undefined], 'its key is not to be seen');
+    const keys = as('renew', '--all', '--service', 'admin');
+    assert.is(keys.status, 1);
+    assert.match(keys.stderr, /permission/);
+    assert.not.match(keys.stderr, /missing|regular file/);
+    chmodSync(join(dir, 'server'), 0o700);
     chmodSync(dir, 0o700);
     assert.match(as('check').stdout, /server\/tls\n +UNREADABLE +no permission to read it/);
     const refused = as('renew');

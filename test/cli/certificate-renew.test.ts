@@ -1,6 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { chmodSync, chownSync, copyFileSync, cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -259,7 +269,7 @@ test('CAs that cannot sign: every one is named with its leaves, nothing is writt
   const run = renew(dir, '--all', '--output', 'json');
   assert.is(run.code, 1);
   assert.is(run.stderr.match(/error:/g)?.length, 3, run.stderr);
-  assert.match(run.stderr, /client-ca\.key: .*; it signs client-admin\.crt, /);
+  assert.match(run.stderr, /client-ca\.key: .*; it signs server\/tls\/client-admin\.crt, .* and \d more/);
   assert.match(run.stderr, /server-ca\.key: .*doesn't match/);
   assert.match(run.stderr, /request-header-ca\.crt: .*client-auth-proxy\.crt/);
   const { ok, problems } = JSON.parse(run.stdout) as { ok: boolean; problems: { code: string }[] };
@@ -267,6 +277,17 @@ test('CAs that cannot sign: every one is named with its leaves, nothing is writt
   assert.equal(new Set(problems.map(({ code }) => code)), new Set(['ca-unusable']));
   assert.equal(tree(dir), before);
   assert.is(renew(dir, '--all', '--service', 'etcd').code, 0, 'other services are not held up');
+});
+
+test('what is no regular file is named, and nothing is written', () => {
+  const dir = serverDataDir();
+  rmSync(join(dir, 'server/tls/client-admin.key'));
+  mkdirSync(join(dir, 'server/tls/client-admin.key'));
+  const before = tree(dir);
+  const run = renew(dir);
+  assert.is(run.code, 1);
+  assert.match(run.stderr, /error: .*client-admin\.key: not a regular file\n.*hint: move it away/);
+  assert.equal(tree(dir), before);
 });
 
 test('names that nothing tells are not made up', () => {
@@ -302,8 +323,11 @@ test('the lifetime comes from K3s’s variable', async () => {
   assert.is(days(), 365);
   const before = tree(dir);
   assert.is(under('0').code, 2);
-  const longer = under('5000');
+  const longer = k3sPki([...args, '--service', 'scheduler'], {
+    env: { CATTLE_NEW_SIGNED_CERT_EXPIRATION_DAYS: '5000' },
+  });
   assert.is(longer.code, 0);
+  assert.is(longer.stderr.match(/client-ca\.crt: /g)?.length, 1, 'a CA is warned of once');
   assert.match(longer.stderr, /warning: .*client-ca\.crt: .* expires on .*, before a new leaf does/);
   assert.is.not(tree(dir)['server/tls/client-admin.crt'], before['server/tls/client-admin.crt']);
 });
@@ -324,6 +348,10 @@ test('--dry-run shows the same and writes nothing; wrong words are refused', () 
     assert.match(refused.stderr, error);
   }
   assert.equal(tree(dir), before);
+  const fresh = folder();
+  put(fresh, { 'server/tls/etcd/note': '' });
+  assert.match(renew(fresh).stdout, 'no certificate is there, a start makes them');
+  assert.match(renew(dir, '--service', 'admin').stdout, /: 1 certificate stays as it is, until \d{4}-/);
   const nowhere = folder();
   const missing = renew(join(nowhere, 'k3s'));
   assert.is(missing.code, 1);
@@ -350,6 +378,40 @@ if (process.platform === 'linux') {
     }
   });
 } else process.stdout.write('not run: cli/renew beside K3s, no /proc\n');
+
+test('damaged at random: renewed at once, and nothing is left for a second run', () => {
+  // xorshift32: the same damage at every run.
+  let state = 20_261_124;
+  const below = (bound: number) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % bound;
+  };
+  for (let round = 0; round < 3; round++) {
+    const dir = serverDataDir();
+    // The names of the others can be told from this one.
+    const leaves = Object.keys(tree(dir)).filter(
+      (path) => /\.(crt|key)$/.test(path) && !/-ca\.|serving-kube/.test(path),
+    );
+    for (const path of leaves.filter(() => below(3) > 0)) {
+      const bytes = readFileSync(join(dir, path));
+      const [at, from] = [below(bytes.length), below(bytes.length)];
+      const cut = [
+        bytes.subarray(0, at),
+        Buffer.concat([bytes, bytes.subarray(from)]),
+        Buffer.from(bytes).fill(below(256), at, at + 3),
+      ];
+      writeFileSync(join(dir, path), cut[below(3)] ?? bytes);
+    }
+    const run = renew(dir, '--output', 'json');
+    assert.is(run.code, 0, run.stderr);
+    assert.ok((JSON.parse(run.stdout) as { renewed: unknown[] }).renewed.length > 3);
+    assert.match(renew(dir).stdout, 'nothing to renew');
+    const left = outlooks(dir).filter((line) => line.startsWith('server') && !/ keep$/.test(line));
+    assert.equal(left, []);
+  }
+});
 
 test('kill -9 at any moment: each certificate has its key, then or after the next run', async () => {
   const dir = serverDataDir();

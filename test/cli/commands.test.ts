@@ -11,6 +11,7 @@ const test = suite('commands');
 
 test('each entry loads the class of its words, whose help is complete', async () => {
   assert.ok(commands.length > 3);
+  assert.is(new Set(commands.map(({ path }) => path.join(' '))).size, commands.length, 'a command stands there twice');
   for (const { path, load } of commands) {
     const { paths, usage } = await load();
     assert.equal(paths?.[0], path);

@@ -23,11 +23,13 @@ interface Block {
  * Adds a test for every `console` block of a page, to be run in order, as by a reader who pastes them: each `$ command` in a
  * shell, in one sandbox whose paths stand for the ones written, and compares what is printed with what the page shows.
  * `<!-- before: command -->` in front of a block prepares what the reader has and the page does not make, such as a
- * cluster; `# exit 1` behind a command is the code it must end with. Answers the commands.
+ * cluster, and so does `prepare`, which gets the sandbox; `# exit 1` behind a command is the code it must end with.
+ * Answers the commands.
  */
-export function testExamples(test: Test, page: string): string[] {
+export function testExamples(test: Test, page: string, prepare?: (sandbox: string) => Promise<void>): string[] {
   const examples = blocksOf(readFileSync(join(workspace, page), 'utf8'));
   const sandbox = makeSandbox();
+  if (prepare !== undefined) test.before(() => prepare(sandbox));
   for (const { line, before, steps } of examples) {
     test(`the example in line ${line} does what it shows`, () => {
       for (const command of before) {
@@ -118,7 +120,7 @@ function stepsOf(lines: readonly string[]): Step[] {
 /** What differs from run to run, made equal: times, dates, digests, key ids, serials, durations. */
 function plain(text: string): string {
   return text
-    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z)?\b/g, 'DATE')
+    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z| [\d:]+ UTC)?\b/g, 'DATE')
     .replaceAll(/(@|tls-)\d{10}\b/g, '$1TIME')
     .replaceAll(/(?<=K10)[0-9a-f]{64}\b/g, 'HASH')
     .replaceAll(/(?<![\w-])(?=\S*[A-Z])[\w-]{43}(?![\w-])/g, 'KID')

@@ -143,7 +143,7 @@ const refusals: ReadonlyArray<readonly [string, (dir: string) => void, RegExp, s
   [
     'a file of a set',
     (dir) => put(dir, { 'server/tls/etcd/peer-ca.crt': 'x' }),
-    /etcd\/peer-ca\.crt: exists already; K3s would use it/,
+    /etcd\/peer-ca\.crt: already there; K3s would use what it finds/,
   ],
   ['a data dir in use', (dir) => put(dir, { 'server/token': 'x' }), /has been started .*which has made its CAs/],
   [

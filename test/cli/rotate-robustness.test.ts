@@ -34,12 +34,12 @@ for (const { verb, args, from, before, backups } of jobs) {
     const keys = keysIn(from);
     const ended = new Map<string, number>();
     const wanted = afterUndisturbed(args, from);
-    for (let round = 0; round < 24; round++) {
+    for (let round = 0; round < 16; round++) {
       const dir = copyOf(from);
       const child = startK3sPki(['certificate', ...args, '--data-dir', dir], { env: quiet });
       const exit = once(child, 'exit');
       if (round % 4 === 3) await Promise.race([exit, sleep(50 + round * 15)]);
-      else await Promise.race([exit, staging(dir).then(() => spin(round * 1.5))]);
+      else await Promise.race([exit, staging(dir).then(() => spin(round * 2))]);
       child.kill('SIGKILL');
       await exit;
       const state = stateOf(dir, before, wanted);

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blocks, environment, fastKeys, folder, k3sPki, program, put, type Run, startK3sPki, tree } from './program.ts';
@@ -353,6 +354,55 @@ test('for: a hash with one colon is refused, CAs are needed, a file is private',
   assertSilent(run);
   assert.is(readFileSync(join(cwd, 't'), 'utf8'), `${whole}\n`);
   assert.is(statSync(join(cwd, 't')).mode & 0o777, 0o600);
+});
+
+test('a token on the command line by mistake does not get into an error', () => {
+  for (const args of [
+    ['token', 'show', whole],
+    ['token', 'new', secret],
+    ['token', secret],
+    ['token', 'show', secret, '--token-file', 'x'],
+    [whole],
+    ['certificate', whole],
+    ['explian', whole],
+    ['certificate', 'profiles', whole],
+    ['token', 'hash', 'a', secret],
+  ]) {
+    const run = k3sPki(args);
+    assert.is(run.code, 2, args.join(' '));
+    assert.match(run.stderr, /^k3s-pki: error: /);
+    assertSilent(run);
+  }
+});
+
+test('waiting for a pipe ends with Ctrl-C', async () => {
+  const cwd = folder();
+  const pipe = join(cwd, 'pipe');
+  assert.is(spawnSync('mkfifo', [pipe]).status, 0);
+  const child = startK3sPki(['token', 'show', '--token-file', 'pipe'], { cwd });
+  const ended = once(child, 'close');
+  // A pipe can be opened for writing like this as soon as the program reads it.
+  let writer: number | undefined;
+  while (writer === undefined && child.exitCode === null) {
+    try {
+      writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch {
+      await sleep(10);
+    }
+  }
+  child.kill('SIGINT');
+  const [code] = await ended;
+  if (writer !== undefined) closeSync(writer);
+  assert.is(code, 130);
+});
+
+test('a folder that is not there', () => {
+  const cwd = folder();
+  const run = k3sPki(['token', 'new', '--out', 'none/token', '--output', 'json'], { cwd });
+  assert.is(run.code, 1);
+  assert.match(run.stderr, `${join(cwd, 'none')}: there is no such folder`);
+  assert.is(JSON.parse(run.stdout).ok, false);
+  assert.equal(tree(cwd), {});
 });
 
 test('the examples of the help run', () => {

@@ -1,22 +1,13 @@
-import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { createCore } from '@k3s-pki/core';
 import { judgeFirstStart } from '@k3s-pki/k3s';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blocks, fastKeys, folder, k3sPki } from '../cli/program.ts';
+import { type Change, exchangedBelow, rewritten } from './changes.ts';
 import { type FirstStart, goJudge, openssl, present } from './judge.ts';
-import {
-  type CaSpec,
-  derOf,
-  encodeKey,
-  makeCa,
-  makeKey,
-  makePki,
-  trusted,
-  withCrlf,
-  withText,
-} from './pki-variants.ts';
+import { type CaSpec, derOf, encodeKey, makeKey, makePki, trusted, withCrlf, withText } from './pki-variants.ts';
 
 /** What we say of a set of CAs against what K3s's own packages say of the same files. */
 const go = present('interop/agreement', goJudge());
@@ -33,18 +24,7 @@ if (go && ssl) {
   };
   const now = Math.floor(Date.now() / 1000);
 
-  const rewritten =
-    (file: string, change: (content: string) => string | Uint8Array) =>
-    (tls: string): void =>
-      writeFileSync(join(tls, file), change(readFileSync(join(tls, file), 'utf8')));
-  const exchanged =
-    (name: string, spec: CaSpec) =>
-    (tls: string): void => {
-      const made = makeCa({ name: 'test-exchanged', ...spec }, intermediate);
-      const rest = blocks(readFileSync(join(tls, `${name}.crt`), 'utf8')).slice(1);
-      writeFileSync(join(tls, `${name}.crt`), [made.certificate, ...rest].join(''));
-      writeFileSync(join(tls, `${name}.key`), made.key);
-    };
+  const exchanged = (name: string, spec: CaSpec): Change => exchangedBelow(() => intermediate, name, spec);
   const removed = (file: string) => (tls: string) => rmSync(join(tls, file));
   const serviceKey = (content: string | Uint8Array) => rewritten('service.key', () => content);
   const variant = (name: Parameters<typeof makePki>[0]) => serviceKey(makePki(name).files['service.key'] ?? '');
@@ -53,7 +33,7 @@ if (go && ssl) {
     (pem: string) =>
       places.map((place) => blocks(pem)[place] ?? '').join('');
 
-  const changes: Record<string, (tls: string) => void> = {
+  const changes: Record<string, Change> = {
     nothing: () => {},
     'key of another CA': rewritten('client-ca.key', () => makeKey('ec:p256')),
     'root first': rewritten('server-ca.crt', order(2, 1, 0)),

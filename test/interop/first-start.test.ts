@@ -1,8 +1,10 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { blocks } from '../cli/program.ts';
+import { type Change, exchangedBelow, rewritten } from './changes.ts';
 import { type FirstStart, goJudge, openssl, present } from './judge.ts';
 import { runRecipe } from './openssl-recipe.ts';
 import {
@@ -10,7 +12,6 @@ import {
   type CaSpec,
   derOf,
   encodeKey,
-  makeCa,
   makeKey,
   makePki,
   trusted,
@@ -42,28 +43,14 @@ if (go && ssl) {
 
   let copies = 0;
   /** Judges a copy of the recipe's set after `change` got its tls folder. */
-  const judged = (change: (tls: string) => void = () => {}): FirstStart => {
+  const judged = (change: Change = () => {}): FirstStart => {
     const copy = join(folder, `copy-${copies++}`);
     cpSync(join(folder, 'sound'), copy, { recursive: true });
     change(join(copy, 'server/tls'));
     return go.json<FirstStart>(['first-start', join(copy, 'server')]);
   };
   const ca = (verdict: FirstStart, name: string) => verdict.cas.find((one) => one.name === name);
-  const read = (tls: string, name: string) => readFileSync(join(tls, name), 'utf8');
-  const blocks = (pem: string) => pem.match(/-----BEGIN[\s\S]*?END CERTIFICATE-----\n/g) ?? [];
-  /** Puts a CA of another kind in the place of one of the five, below the same intermediate. */
-  const exchanged =
-    (name: string, spec: CaSpec, form: 'traditional' | 'pkcs8' = 'pkcs8') =>
-    (tls: string): void => {
-      const made = makeCa({ name: 'test-exchanged', ...spec }, upper);
-      const rest = blocks(read(tls, `${name}.crt`)).slice(1);
-      writeFileSync(join(tls, `${name}.crt`), [made.certificate, ...rest].join(''));
-      writeFileSync(join(tls, `${name}.key`), encodeKey(made.key, form));
-    };
-  const rewritten =
-    (file: string, change: (content: string) => string | Uint8Array) =>
-    (tls: string): void =>
-      writeFileSync(join(tls, file), change(read(tls, file)));
+  const exchanged = (name: string, spec: CaSpec): Change => exchangedBelow(() => upper, name, spec);
   const serviceKey = (content: string | Uint8Array) =>
     judged((tls) => writeFileSync(join(tls, 'service.key'), content));
 

@@ -22,7 +22,6 @@ const ssl = present('interop/rotate-default-ca-certs', openssl());
 if (go && ssl) {
   const test = suite('interop/rotate-default-ca-certs');
   const password = 'c0ffee00c0ffee00c0ffee00c0ffee00';
-  const now = Math.floor(Date.now() / 1000);
 
   const pristine = folder();
   go.json(['default-cas', 'k3s', join(pristine, 'server')]);
@@ -130,7 +129,7 @@ if (go && ssl) {
 
   /** What K3s's checks say of the staged set. */
   function judged(dir: string): RotationAnswer {
-    const question = { current: join(dir, 'server'), proposed: join(dir, 'server/rotate-ca'), at: now + 60 };
+    const question = { current: join(dir, 'server'), proposed: join(dir, 'server/rotate-ca'), at: soon() };
     const [answer] = go?.lines<unknown, RotationAnswer>(['rotate-ca'], [question]) ?? [];
     assert.ok(answer);
     return answer;
@@ -138,7 +137,7 @@ if (go && ssl) {
 
   function goVerifies(question: Omit<Question, 'at' | 'usages'>): boolean {
     const [answer] =
-      go?.lines<Question, Answer>(['verify'], [{ ...question, at: now + 60, usages: ['clientAuth'] }]) ?? [];
+      go?.lines<Question, Answer>(['verify'], [{ ...question, at: soon(), usages: ['clientAuth'] }]) ?? [];
     return answer?.chains !== undefined;
   }
 
@@ -169,6 +168,11 @@ if (go && ssl) {
   function stagedBundle(dir: string): string[] {
     return derOf(join(dir, 'server/rotate-ca/tls/client-ca.crt'));
   }
+}
+
+/** A minute from now, in seconds since 1970: all that was made is valid then. */
+function soon(): number {
+  return Math.floor(Date.now() / 1000) + 60;
 }
 
 function derOf(path: string): string[] {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fastKeys, folder, k3sPki } from '../cli/program.ts';
@@ -14,7 +15,8 @@ export interface SupervisorServer {
   readonly log: readonly string[];
   /** The bootstrap data that the server saved, undefined while there is none. */
   record(): Record<string, { readonly Timestamp: string; readonly Content: string }> | undefined;
-  stop(): void;
+  /** Ends it. From then on `requests` and `log` are complete: until then lines may still be on their way. */
+  stop(): Promise<void>;
 }
 
 /** The passwords of a cluster that `makeCluster` made. */
@@ -43,6 +45,17 @@ export function makeCluster(): string {
   return dataDir;
 }
 
+/** New CAs under the root of a data dir, as the page does it by hand. */
+export function stageNew(dataDir: string): string {
+  const staged = folder();
+  for (const name of ['root-ca.pem', 'root-ca.key', 'intermediate-ca.pem', 'intermediate-ca.key', 'service.key']) {
+    cpSync(join(dataDir, 'server/tls', name), join(staged, 'server/tls', name));
+  }
+  const made = k3sPki(['generate-custom-ca-certs', '--data-dir', staged, ...fastKeys]);
+  if (made.code !== 0) throw new Error(made.stderr);
+  return staged;
+}
+
 /** Starts the supervisor of a data dir on a free port of loopback. `trouble`: `KIND:PATH`, see `go/supervisor.go`. */
 export async function startSupervisor(
   judge: GoJudge,
@@ -66,6 +79,9 @@ export async function startSupervisor(
       else (event === 'request' ? requests : log).push(text);
     });
   });
+  // A test that fails leaves its server running, which must not keep the suite from ending.
+  const held = [child, child.stdin, child.stdout, child.stderr] as unknown as readonly Socket[];
+  for (const each of held) each.unref();
   return {
     url,
     requests,
@@ -77,9 +93,12 @@ export async function startSupervisor(
         return undefined;
       }
     },
-    stop: () => {
+    stop: async () => {
+      const closed = new Promise((resolve) => child.once('close', resolve));
+      for (const each of held) each.ref();
+      child.stdin.end();
+      await closed;
       running.delete(child);
-      child.kill('SIGKILL');
     },
   };
 }

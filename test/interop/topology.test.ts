@@ -12,7 +12,6 @@ const go = present('interop/topology', goJudge());
 
 if (go) {
   const test = suite('interop/topology');
-  const now = Math.floor(Date.now() / 1000);
   const set = (topology: string) => {
     const dir = folder();
     const run = k3sPki(['generate-custom-ca-certs', '--data-dir', dir, '--topology', topology, ...fastKeys]);
@@ -40,7 +39,7 @@ if (go) {
             leaf,
             roots: derOf(join(server, 'tls', `${verifier}.crt`)),
             intermediates: derOf(join(server, 'tls', `${issuer}.crt`)),
-            at: now + 60,
+            at: Math.floor(Date.now() / 1000) + 60,
             usages: ['clientAuth'],
           };
           const [answer] = go.lines<Question, Answer>(['verify'], [question]);

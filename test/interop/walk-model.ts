@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesOf } from '../cli/leaf-data-dir.ts';
 import type { WalkVerdict } from './walk-judge.ts';
@@ -22,6 +22,18 @@ export function unfit({ cas, serviceKey }: WalkVerdict): string[] {
   const broken = cas.filter(({ ok, failure }) => !ok && failure !== 'absent' && failure !== 'half-pair');
   const key = serviceKey.ok || serviceKey.failure === 'absent' ? [] : ['service.key'];
   return [...broken.map(({ name, failure }) => `${name}: ${failure}`), ...key];
+}
+
+/** Whether a bundle in place is of a chain that somebody else keeps the upper keys of, so that
+ *  rotate-default-ca-certs must refuse. Source: K3s `contrib/util/rotate-default-ca-certs.sh`. */
+export function areCustom(dir: string): boolean {
+  const count = (path: string, what: RegExp) => {
+    const file = join(dir, tls, path);
+    return existsSync(file) ? (readFileSync(file, 'utf8').match(what) ?? []).length : 0;
+  };
+  return caNames.some(
+    (ca) => count(`${ca}-ca.crt`, /BEGIN CERTIFICATE/g) > 1 && count(`${ca}-ca.key`, /BEGIN [A-Z ]*PRIVATE KEY/g) < 2,
+  );
 }
 
 /** The whole tree after `certificate rotate`, but for modes of keys in the backup, which are 0600. */

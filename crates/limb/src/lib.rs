@@ -9,3 +9,5 @@ pub mod arch;
 pub mod lanes;
 pub mod montgomery;
 pub mod residues;
+#[cfg(feature = "trace")]
+pub mod trace;

@@ -70,7 +70,7 @@ fn filled<'a, M: Montgomery>(numbers: impl Iterator<Item = &'a Words>) -> Vec<&'
 /// form of 2^-m, so nothing has to be brought into that form. From the exponent -m, squaring and
 /// doubling k times leads to -m 2^k + b = -(N-1), where b < 2^k, m = ceil((N-1) / 2^k).
 #[inline(never)]
-fn fermat_batch<M: Montgomery>(candidates: &[Words]) -> Vec<bool> {
+pub(crate) fn fermat_batch<M: Montgomery>(candidates: &[Words]) -> Vec<bool> {
     let moduli = filled::<M>(candidates.iter());
     let bits = bit_length(moduli[0]);
     debug_assert!(moduli.iter().all(|m| bit_length(m) == bits));
@@ -173,7 +173,7 @@ fn digit(words: &[u64], at: u32) -> usize {
 }
 
 #[inline(never)]
-fn miller_rabin_batch<M: Montgomery>(witnesses: &[Witness<'_>]) -> Vec<bool> {
+pub(crate) fn miller_rabin_batch<M: Montgomery>(witnesses: &[Witness<'_>]) -> Vec<bool> {
     let moduli = filled::<M>(witnesses.iter().map(|w| w.number));
     let bases = filled::<M>(witnesses.iter().map(|w| w.base));
     let mut engine = M::new(&moduli);
@@ -210,7 +210,7 @@ fn miller_rabin_batch<M: Montgomery>(witnesses: &[Witness<'_>]) -> Vec<bool> {
 }
 
 #[inline(never)]
-fn lucas_batch<M: Montgomery>(numbers: &[&Words]) -> Vec<bool> {
+pub(crate) fn lucas_batch<M: Montgomery>(numbers: &[&Words]) -> Vec<bool> {
     let parameters: Vec<Option<u64>> = numbers.iter().map(|n| lucas_parameter(n)).collect();
     let moduli = filled::<M>(numbers.iter().copied());
     let mut engine = M::new(&moduli);
@@ -431,7 +431,8 @@ mod tests {
                 }
                 let expected = test.result == TestResult::Valid;
                 // Doubles without the processor's instruction are slow: a sample of long numbers.
-                let sample = bit_length(&number) <= 512 || test.tc_id % 64 == 0;
+                let native = cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64");
+                let sample = native || bit_length(&number) <= 512 || test.tc_id % 64 == 0;
                 for lanes in if sample { &ALL[..] } else { &ALL[1..2] } {
                     let lanes = *lanes;
                     assert_eq!(

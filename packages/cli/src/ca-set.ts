@@ -3,7 +3,8 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Core } from '@k3s-pki/core';
 import { type PemFile, rotationFields, signsOfUse, tlsDir, tlsFile } from '@k3s-pki/k3s';
 import type { CaSet, PathFacts } from '@k3s-pki/plan';
-import { Failure } from './failure.ts';
+import { Failure, type Message } from './failure.ts';
+import { explainVerifyProblem } from './messages/english/verify.ts';
 import type { ShowPath } from './messages/english.ts';
 import { readSnapshot } from './snapshot.ts';
 
@@ -49,6 +50,15 @@ export function readCaSet(cwd: string, dir: string, core: Core): LocatedCaSet {
   const server = dirname(tls);
   const inUse = signsOfUse.some((path) => statOf(join(server, relative('server', path))).kind !== 'absent');
   return { tls, server, show, set: { files: (path) => files.get(path), facts, inUse } };
+}
+
+/** A message for each file that is there and could not be read, of those that are `wanted`. */
+export function unreadableIn({ set, show }: LocatedCaSet, wanted: (file: string) => boolean): Message[] {
+  return [...set.facts].flatMap(([file, { kind, why = 'io' }]) => {
+    if (kind !== 'unreadable' || !wanted(file)) return [];
+    const { text, mend } = explainVerifyProblem({ severity: 'error', code: 'unreadable', file, values: { why } }, show);
+    return [{ error: `${show(file)}: ${text}`, ...(mend === undefined ? {} : { hint: mend }) }];
+  });
 }
 
 const caSetFiles = [

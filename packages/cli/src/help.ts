@@ -58,6 +58,14 @@ const valueNames: Readonly<Record<string, string>> = {
   '--to': 'FILE',
   '--within': 'DAYS',
   '--service': 'NAMES',
+  '--path': 'DIR',
+  '--config': 'FILE',
+  '--datastore-endpoint': 'URL',
+  '--datastore-cafile': 'FILE',
+  '--datastore-certfile': 'FILE',
+  '--datastore-keyfile': 'FILE',
+  '--new-token-file': 'FILE',
+  '--backup': 'FILE',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */

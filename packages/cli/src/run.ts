@@ -76,7 +76,11 @@ async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli
     return { error: `${path} needs ${words.join(', ')}`, hint: see };
   }
   const extra = /Extraneous positional argument \("([^"]+)"\)/.exec(message)?.[1];
-  if (extra !== undefined) return { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  if (extra !== undefined) {
+    return mayBeSecret(path.split(' '), extra)
+      ? { error: 'unexpected argument', hint: tokenHint }
+      : { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  }
   // clipanion's words for a surplus argument behind an optional one.
   if (/^Command not found/.test(message)) return { error: 'too many arguments', hint: see };
   return { error: message.split('\n', 1)[0] ?? message, hint: see };
@@ -96,12 +100,23 @@ async function unknownCommand(words: readonly string[]): Promise<Failure> {
     });
   }
   const paths = commands.map(({ path }) => path.join(' '));
-  const similar = (await nearest(given, paths)) ?? (await nearest(words[0] ?? '', paths));
+  const slip = await nearest(given, paths);
+  const similar = slip ?? (await nearest(words[0] ?? '', paths));
+  const secret = slip === undefined && given.split(' ').some((word, at) => mayBeSecret(at === 0 ? [] : words, word));
+  const otherwise = secret ? tokenHint : 'k3s-pki --help lists the commands';
   return usage({
-    error: `unknown command ${JSON.stringify(given)}`,
-    hint: similar ? `did you mean k3s-pki ${similar}?` : 'k3s-pki --help lists the commands',
+    error: secret ? 'unknown command' : `unknown command ${JSON.stringify(given)}`,
+    hint: similar ? `did you mean k3s-pki ${similar}?` : otherwise,
   });
 }
+
+/** Whether a word on the command line may be a join token that was given there by mistake: it must not get into a log. */
+function mayBeSecret(path: readonly string[], word: string): boolean {
+  return path[0] === 'token' || word.startsWith('K10');
+}
+
+const tokenHint =
+  'a token comes from --token-file FILE, --token-file - (standard input) or K3S_TOKEN: on the command line every user can read it; k3s-pki token --help lists the commands';
 
 function usage(message: Message): Failure {
   return new Failure([message], { code: exitCode.usage });

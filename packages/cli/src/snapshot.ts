@@ -102,7 +102,8 @@ export function readFile(path: string): Read {
   }
 }
 
-function exists(path: string): boolean {
+/** Whether something is there, looked at through links. */
+export function exists(path: string): boolean {
   try {
     statSync(path);
     return true;

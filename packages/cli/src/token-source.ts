@@ -1,6 +1,7 @@
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { constants, createReadStream, existsSync, openSync, statSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join, resolve } from 'node:path';
-import { addAbortSignal } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import type { Certificate, Core } from '@k3s-pki/core';
 import {
   type CaHash,
@@ -122,7 +123,7 @@ export async function readInput(file: string, most: number, { stdin, cwd, signal
   const pieces: Buffer[] = [];
   let length = 0;
   try {
-    for await (const piece of file === '-' ? addAbortSignal(signal, stdin) : createReadStream(from, { signal })) {
+    for await (const piece of addAbortSignal(signal, file === '-' ? stdin : openStream(from))) {
       pieces.push(Buffer.from(piece));
       length += piece.length;
       if (length > most) return { from, why: `larger than ${most / 1024} KiB, so not what is meant` };
@@ -139,6 +140,12 @@ export async function readInput(file: string, most: number, { stdin, cwd, signal
     };
     return { from, why: known[code] ?? 'cannot be read' };
   }
+}
+
+/** A pipe is opened without waiting for its writer, which may never come: a thread that waits there can't be stopped. */
+function openStream(path: string): Readable {
+  if (statSync(path, { throwIfNoEntry: false })?.isFIFO() !== true) return createReadStream(path);
+  return new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });
 }
 
 function isFolder(path: string): boolean {

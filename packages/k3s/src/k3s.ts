@@ -1,4 +1,5 @@
 /** K3s's facts as data, and what K3s itself would say of a set of files, as pure functions. */
+export * from './bootstrap-data.ts';
 export * from './ca-hash.ts';
 export * from './default-cas.ts';
 export * from './explain.ts';

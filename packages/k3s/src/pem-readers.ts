@@ -78,7 +78,7 @@ export function judgePair(bundle: PemFile, keyFile: PemFile): PairFailure | unde
   if (key === undefined) return { why: 'no-key', log: missingKey(labels(inKeyFile)) };
   if (first.kind !== 'certificate' || first.certificate.refusal !== undefined) {
     const reason = first.kind === 'certificate' ? first.certificate.refusal : first.kind === 'broken' && first.reason;
-    return { why: 'malformed-certificate', log: 'x509: ', line: first.line, reason: reason || 'not a certificate' };
+    return { why: 'malformed-certificate', log: 'x509:', line: first.line, reason: reason || 'not a certificate' };
   }
   const unparsed = 'tls: failed to parse private key';
   if (key.kind === 'encrypted-private-key') return { why: 'encrypted-key', log: unparsed };

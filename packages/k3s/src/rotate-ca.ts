@@ -227,7 +227,7 @@ function unreadableBundle(
       }
     : {
         code: 'unreadable-bundle',
-        log: `error reading ${path}: x509: `,
+        log: `error reading ${path}: x509:`,
         values: { set, line: reading.line, reason: reading.reason },
       };
 }
@@ -384,20 +384,20 @@ function verifyLog(failure: ChainFailure, detail: string): string {
   switch (failure) {
     case 'expired':
     case 'not-yet-valid':
-      return 'x509: certificate has expired or is not yet valid: current time ';
+      return 'x509: certificate has expired or is not yet valid: current time';
     case 'path-length':
       return 'x509: too many intermediates for path length constraint';
     case 'incompatible-usage':
       return 'x509: certificate specifies an incompatible key usage';
     case 'name-constraints':
-      return 'x509: a root or intermediate certificate is not authorized to sign for this name: ';
+      return 'x509: a root or intermediate certificate is not authorized to sign for this name:';
     case 'unknown-authority':
     case 'bad-signature':
     case 'not-a-ca':
       return 'x509: certificate signed by unknown authority';
     case 'unsupported':
       if (detail.includes('critical extension')) return 'x509: unhandled critical extension';
-      return /SHA-1|algorithm/.test(detail) ? 'x509: certificate signed by unknown authority' : 'x509: ';
+      return /SHA-1|algorithm/.test(detail) ? 'x509: certificate signed by unknown authority' : 'x509:';
   }
 }
 

@@ -2,18 +2,20 @@ import type { Certificate, Core } from '@k3s-pki/core';
 import { type CaHash, caHash, countsAsRoot } from './ca-hash.ts';
 import { certificatesOf, type FileSet } from './first-start.ts';
 import { type CaName, caNames, tlsFile } from './layout.ts';
+import type { PemFile } from './pem-readers.ts';
 
 /** How one CA hangs together. `self-signed` is what K3s makes itself, `cross-signed` is such a one after
- *  `rotate-default-ca-certs`: its new root is there twice, by itself and signed by the CA before. */
-export type CaShape = 'self-signed' | 'chained' | 'cross-signed' | 'rootless' | 'absent';
+ *  `rotate-default-ca-certs`: its new root is there twice, by itself and signed by the CA before. `unreadable` is a file
+ *  of which K3s reads no certificate. */
+export type CaShape = 'self-signed' | 'chained' | 'cross-signed' | 'rootless' | 'unreadable' | 'absent';
 
 /** How the five hang together: `custom` below one root, `isolated` below a root each, `default` and `cross-signed` as
- *  K3s's own, `mixed` anything else, `none` without any readable CA. CAs that are absent are not counted. */
+ *  K3s's own, `mixed` anything else, `none` without any readable CA. CAs that are absent or unreadable don't count. */
 export type TopologyKind = 'custom' | 'isolated' | 'default' | 'cross-signed' | 'mixed' | 'none';
 
-/** What a certificate is in the picture. `former-root` is the CA before the last rotation, which signs the cross-signed
- *  root and nothing else. */
-export type NodeRole = 'root' | 'former-root' | 'cross-signed-root' | 'intermediate' | 'ca';
+/** What a certificate is in the picture. After a rotation a `former-root` vouches for the root that followed it, which is
+ *  there as a `cross-signed-root` too, and a `former-ca` for what it has issued. */
+export type NodeRole = 'root' | 'former-root' | 'cross-signed-root' | 'intermediate' | 'former-ca' | 'ca';
 
 /** One certificate, however many files hold it. */
 export interface TopologyNode {
@@ -66,11 +68,17 @@ export function topologyOf(files: FileSet, core: X509, at: number): Topology {
     own(certificate).length === 0 &&
     issuersOf(certificate).length > 0 &&
     all.some((twin) => twin !== certificate && isSameAuthority(twin, certificate) && isSelfSigned(twin, x509));
+  const currentRoots = new Set([...bundles.values()].map((bundle) => rootOf(bundle, x509)?.sha256));
+  const children = (issuer: Certificate) => all.filter((child) => issuersOf(child).includes(issuer));
+  const isFormerRoot = (certificate: Certificate) =>
+    !currentRoots.has(certificate.sha256) && children(certificate).some(isCrossSigned);
   const roleOf = (certificate: Certificate): NodeRole => {
     if (own(certificate).length > 0) return 'ca';
-    if (!isSelfSigned(certificate, x509)) return isCrossSigned(certificate) ? 'cross-signed-root' : 'intermediate';
-    const children = all.filter((child) => issuersOf(child).includes(certificate));
-    return children.length > 0 && children.every(isCrossSigned) ? 'former-root' : 'root';
+    if (isSelfSigned(certificate, x509)) return isFormerRoot(certificate) ? 'former-root' : 'root';
+    if (isCrossSigned(certificate)) return 'cross-signed-root';
+    return children(certificate).length === 0 && issuersOf(certificate).some(isFormerRoot)
+      ? 'former-ca'
+      : 'intermediate';
   };
   const nodes = all.map(
     (certificate): TopologyNode => ({
@@ -81,7 +89,7 @@ export function topologyOf(files: FileSet, core: X509, at: number): Topology {
       files: [...(holders.get(certificate.sha256)?.files ?? [])],
     }),
   );
-  const shapes = Object.fromEntries(caNames.map((ca) => [ca, shapeOf(bundles.get(ca) ?? [], x509)])) as Record<
+  const shapes = Object.fromEntries(caNames.map((ca) => [ca, shapeOf(files(tlsFile.caBundle(ca)), x509)])) as Record<
     CaName,
     CaShape
   >;
@@ -113,8 +121,9 @@ function holdersOf(files: FileSet): Map<string, { certificate: Certificate; file
   return holders;
 }
 
-function shapeOf([first, ...rest]: readonly Certificate[], x509: X509): CaShape {
-  if (first === undefined) return 'absent';
+function shapeOf(file: PemFile | undefined, x509: X509): CaShape {
+  const [first, ...rest] = certificatesOf(file);
+  if (first === undefined) return file === undefined ? 'absent' : 'unreadable';
   if (isSelfSigned(first, x509)) return 'self-signed';
   const root = rootOf([first, ...rest], x509);
   if (root === undefined) return 'rootless';
@@ -127,7 +136,7 @@ function kindOf(
   bundles: ReadonlyMap<CaName, readonly Certificate[]>,
   x509: X509,
 ): TopologyKind {
-  const present = caNames.filter((ca) => shapes[ca] !== 'absent');
+  const present = caNames.filter((ca) => shapes[ca] !== 'absent' && shapes[ca] !== 'unreadable');
   const [shape, ...others] = new Set(present.map((ca) => shapes[ca]));
   if (shape === undefined) return 'none';
   if (others.length > 0 || shape === 'rootless') return 'mixed';

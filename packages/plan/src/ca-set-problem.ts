@@ -1,3 +1,4 @@
+import type { CaName } from '@k3s-pki/k3s';
 import type { Topology } from './generate-custom-ca-certs.ts';
 
 /** Problems of the verbs that make whole sets of CAs. */
@@ -8,11 +9,13 @@ export interface CaSetProblemValues {
    *  has CAs in use. */
   'from-without-root': { readonly topology: Topology; readonly other: boolean; readonly cas: boolean };
   'from-without-service-key': Record<never, never>;
+  /** There is nothing to rotate. */
+  'no-current-cas': Record<never, never>;
   /** A CA that is to be rotated is absent. */
   'no-current-ca': { readonly ca: string };
   'no-service-key': Record<never, never>;
-  /** CAs below a root whose key is not beside them; `bundles` are their files, `issuer` names the first one's issuer. */
-  'custom-cas': { readonly bundles: readonly string[]; readonly issuer: string };
+  /** CAs below a root whose key is not beside them; `issuer` is that of the first. */
+  'custom-cas': { readonly cas: readonly CaName[]; readonly issuer: string };
   /** The new CAs are trusted through this one for so long. */
   'old-root-ends-soon': { readonly subject: string; readonly notAfter: number };
   /** An earlier staged set that is not the one in use. */

@@ -53,9 +53,10 @@ export function planDefaultCas(
 ): Planned<DefaultCaPlan> {
   const problems = new Problems();
   const { tokenFile } = options;
-  if (snapshot.inUse.length > 0) problems.error('started-already', '', { signs: snapshot.inUse });
   const present = ownFiles.filter((path) => snapshot.files.has(path));
-  if (present.length > 0) problems.error('made-already', tlsDir, { files: present });
+  if (snapshot.inUse.length > 0) problems.error('started-already', '', { signs: snapshot.inUse });
+  // In a data dir in use they are the server's, and nobody should be told to remove them.
+  else if (present.length > 0) problems.error('made-already', tlsDir, { files: present });
   const token = tokenFile === undefined ? undefined : planToken(tokenFile, tokenFault, snapshot, problems);
   if (problems.refused) return { ok: false, problems: problems.list };
   const write = fileWriter(snapshot, firstStartMode);

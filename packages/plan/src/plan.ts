@@ -1,4 +1,6 @@
 /** Pure planners, one per verb: options + snapshot of the files + clock -> plan, or everything that stands in its way. */
+
+export * from './bootstrap.ts';
 export type {
   CaPlan,
   FilePart,
@@ -35,6 +37,7 @@ export {
 } from './rotate.ts';
 export type { PlannedBackup, PlannedCopy, PlannedDirectory } from './rotate-backup.ts';
 export * from './rotate-ca.ts';
+export * from './rotate-ca-status.ts';
 export * from './rotate-default-ca-certs.ts';
 export type { LeafProblem, LeafProblemCode, LeafProblemValues } from './rotate-problems.ts';
 export {

@@ -8,8 +8,8 @@ export interface RenewProblemValues {
   'names-unknown': { readonly service: string };
   /** An agent's leaf whose names are not known: its own start fetches it from the server. */
   'left-to-start': Record<never, never>;
-  /** Something else lies in the place of the file. */
-  'not-a-file': Record<never, never>;
+  /** What lies in the place of the file cannot be read; `special` is no regular file. */
+  'unusable-file': { readonly why: 'permission' | 'too-large' | 'io' | 'special' };
   /** The leaf will be valid longer than its CA. Times are seconds since 1970. */
   'outlives-ca': { readonly subject: string; readonly notAfter: number; readonly until: number };
   /** Leaves of this lifetime are inside K3s's renewal window from the beginning. */

@@ -193,14 +193,8 @@ class Planner {
     const causes = causesOf(outlook);
     if (causes.length === 0 && all) causes.push('all');
     if (causes.length === 0) return { path: `${path}.crt`, notAfter: current?.notAfter ?? 0 };
-    for (const [half, end] of [
-      [files.certificate, 'crt'],
-      [files.key, 'key'],
-    ] as const) {
-      if (half !== 'unreadable') continue;
-      this.#problems.error('not-a-file', `${path}.${end}`, {});
-      return undefined;
-    }
+    const usable = [`${path}.crt`, `${path}.key`].map((file) => this.#isUsable(file));
+    if (usable.includes(false)) return undefined;
     return { leaf, causes, key: outlook.action === 'renew' ? outlook.key : 'new', current };
   }
 
@@ -225,9 +219,6 @@ class Planner {
     const notBefore = leafNotBefore(this.#now, issuer.notBefore);
     const notAfter = notBefore + this.#options.days * 86_400;
     const { subject, sha256 } = issuer;
-    if (notAfter > issuer.notAfter) {
-      this.#problems.warn('outlives-ca', tlsFile.caBundle(ca), { subject, notAfter: issuer.notAfter, until: notAfter });
-    }
     return {
       certificate: this.#plannedFile(`${path}.crt`, leafMode.certificate, `${path}.key`),
       key: { kind: key, ...this.#plannedKey(path, key) },
@@ -243,13 +234,21 @@ class Planner {
     };
   }
 
-  /** A CA that can't sign is named once, with its leaves. */
+  /** A CA that can't sign is named once, with its leaves; so is one that ends before them. */
   #checkCas(due: readonly DueLeaf[]): void {
     const chains: X509['chains'] = (request) => this.#x509.chains(request);
     const { findings } = judgeFirstStart(this.#files, chains, this.#now);
     for (const ca of new Set(due.map(({ leaf }) => leaf.ca))) {
       const leaves = due.filter(({ leaf }) => leaf.ca === ca).map(({ leaf }) => `${leaf.path}.crt`);
       const own = [tlsFile.caBundle(ca), tlsFile.caKey(ca)];
+      const [first] = readCertificates(this.#found(tlsFile.caBundle(ca)));
+      const until = first === undefined ? 0 : leafNotBefore(this.#now, first.notBefore) + this.#options.days * 86_400;
+      if (first !== undefined && until > first.notAfter) {
+        const { subject, notAfter } = first;
+        this.#problems.warn('outlives-ca', tlsFile.caBundle(ca), { subject, notAfter, until });
+      }
+      // What cannot be read at all would pass for missing.
+      if (own.map((file) => this.#isUsable(file)).includes(false)) continue;
       for (const { file, effect, reason } of findings) {
         if (effect !== 'odd' && own.includes(file)) this.#problems.error('ca-unusable', file, { reason, leaves });
       }
@@ -293,8 +292,9 @@ class Planner {
   #commonName({ profile }: DataDirLeaf, current: Certificate | undefined): string {
     const { commonName = '' } = profile;
     // A certificate of another node than this one is never asked for: what it is called is right.
-    if (commonName === nodePlace && this.#node === undefined && current !== undefined)
+    if (commonName === nodePlace && this.#node === undefined && current !== undefined) {
       return subjectParts(current.subject).commonName;
+    }
     return this.#node === undefined ? commonName : commonName.replace(nodePlace, this.#node);
   }
 
@@ -323,6 +323,14 @@ class Planner {
     const entry = this.#tree.entries.get(path);
     if (entry === undefined) return 'absent';
     return this.#files(path) ?? 'unreadable';
+  }
+
+  /** Whether a file is a regular one, or absent; else the problem is noted. */
+  #isUsable(path: string): boolean {
+    const entry = this.#tree.entries.get(path);
+    if (entry === undefined || entry.kind === 'file') return true;
+    this.#problems.error('unusable-file', path, { why: entry.kind === 'unreadable' ? entry.why : 'special' });
+    return false;
   }
 
   #plannedKey(path: string, kind: 'new' | 'kept'): PlannedLeafFile {

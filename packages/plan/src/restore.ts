@@ -244,7 +244,7 @@ class Restoration {
       if (state === 'differs') {
         if (force) this.#problems.warn('ca-replaced', path, { backup: saved.path });
         else this.#problems.error('ca-differs', saved.path, { used: path });
-      }
+      } else this.#warnOfReturn(path, saved.path);
       this.#put(path, saved.path, saved.file);
     }
   }
@@ -253,6 +253,7 @@ class Restoration {
   serviceKey(): void {
     const saved = this.#source(tlsFile.serviceKey);
     if (saved !== undefined && fileAt(this.#tree, tlsFile.serviceKey) === undefined) {
+      this.#warnOfReturn(tlsFile.serviceKey, saved.path);
       this.#put(tlsFile.serviceKey, saved.path, saved.file);
     }
   }
@@ -337,6 +338,11 @@ class Restoration {
       secret,
       replaces: there?.sha256 ?? 'absent',
     });
+  }
+
+  #warnOfReturn(path: string, backup: string): void {
+    const missing = fileAt(this.#tree, path) === undefined;
+    if (missing && this.#tree.inUse) this.#problems.warn('ca-returned', path, { backup });
   }
 
   #dropHalf(path: string, kept: string): void {

@@ -9,6 +9,7 @@ import {
   type Product,
   rotationDir,
   rotationFile,
+  tlsDir,
   tlsFile,
   tokenFile,
 } from '@k3s-pki/k3s';
@@ -101,10 +102,14 @@ export function planRotateDefaultCas(
   tokenFaults: ReadonlyMap<string, string>,
 ): Planned<RotateDefaultCaPlan> {
   const problems = new Problems();
+  if (!caNames.some((ca) => snapshot.files.has(tlsFile.caBundle(ca)))) {
+    problems.error('no-current-cas', tlsDir, {});
+    return { ok: false, problems: problems.list };
+  }
   const found = caNames.map((ca) => ({ ca, old: findOldRoot(ca, snapshot, x509, now, problems) }));
-  const custom = found.filter(({ old }) => old === 'custom').map(({ ca }) => tlsFile.caBundle(ca));
+  const custom = found.flatMap(({ ca, old }) => (old === 'custom' ? [ca] : []));
   if (custom[0] !== undefined) {
-    problems.error('custom-cas', custom[0], { bundles: custom, issuer: firstIssuer(snapshot, custom[0]) });
+    problems.error('custom-cas', tlsDir, { cas: custom, issuer: issuerOf(custom[0], snapshot) });
   }
   if (!snapshot.files.has(tlsFile.serviceKey)) problems.error('no-service-key', tlsFile.serviceKey, {});
   const serviceKeys = keepServiceKeys([tlsFile.serviceKey], snapshot, problems);
@@ -290,9 +295,9 @@ function planTokens(
   });
 }
 
-/** Who issued the first certificate of a bundle. */
-function firstIssuer(snapshot: Snapshot, path: string): string {
-  const file = snapshot.files.get(path);
+/** Who issued a CA in use. */
+function issuerOf(ca: CaName, snapshot: Snapshot): string {
+  const file = snapshot.files.get(tlsFile.caBundle(ca));
   const blocks = file?.kind === 'file' ? file.blocks : [];
   return blocks.flatMap((block) => (block.kind === 'certificate' ? [block.certificate.issuer] : []))[0] ?? '';
 }

@@ -28,6 +28,8 @@ export interface LeafProblemValues {
   /** A CA file of a backup differs from the one in use, at `used`. */
   'ca-differs': { readonly used: string };
   'ca-replaced': { readonly backup: string };
+  /** It was missing in a data dir that a server has used; the datastore may have another one. */
+  'ca-returned': { readonly backup: string };
   /** K3s makes these leaves anew at its next start. */
   'leaves-renewed': { readonly why: RenewalReason; readonly files: readonly string[] };
   /** K3s would keep this leaf, and nobody would accept it. */

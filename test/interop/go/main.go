@@ -39,6 +39,8 @@ var commands = []command{
 	{"renewals", "< JSON lines", renewals},
 	{"rotate-ca", "< JSON lines", rotateCA},
 	{"supervisor", "--record FILE [--etcd] [--trouble KIND:PATH] SERVER_DIR", supervisor},
+	{"issued", "[--usage NAME] [--every N] ROOT_PEM < JSON lines", issuedLeaves},
+	{"rsa-keys", "[--bits N] [--every N] < PEM", rsaKeys},
 }
 
 func main() {

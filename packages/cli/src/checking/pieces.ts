@@ -60,12 +60,17 @@ async function kubeconfigPieces(path: string, text: Buffer): Promise<Pieces | un
   const { parseDocument } = await import('yaml');
   const document = parseDocument(text.toString(), { logLevel: 'silent' });
   const [error] = document.errors;
-  const config: unknown = error === undefined ? document.toJS() : undefined;
   if (error !== undefined) {
-    // Its further lines quote the file, which holds private keys.
-    const reason = error.message.split(/ at line |:?\n/, 1)[0] ?? '';
+    // Not its message: that may quote the file, which holds private keys.
+    const what = error.code.toLowerCase().replaceAll('_', ' ');
     const line = error.linePos?.[0].line;
-    return problem(line === undefined ? reason : `line ${line}: ${reason}`);
+    return problem(line === undefined ? what : `line ${line}: ${what}`);
+  }
+  let config: unknown;
+  try {
+    config = document.toJS();
+  } catch {
+    return problem('its aliases do not resolve');
   }
   if (member(config, 'kind') !== 'Config')
     return path.endsWith('.kubeconfig') ? problem('its kind is not Config') : undefined;

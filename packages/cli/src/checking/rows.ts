@@ -34,8 +34,9 @@ export interface RowRules {
 export class RowReader {
   readonly #rules: RowRules;
   readonly #placeOf: (path: string) => Place | undefined;
-  readonly #authorities = new Map<string, FoundFile>();
-  readonly #chains = new Map<string, { readonly from: number; readonly blocks: readonly PemBlock[] }>();
+  readonly #authorities = new Map<string, FoundFile | 'no permission'>();
+  /** By their text; offsets are within it. */
+  readonly #chains = new Map<string, readonly PemBlock[]>();
   /** Files that were looked into, and those that kubeconfigs name with one that names them. */
   readonly #done = new Set<string>();
   readonly #named = new Map<string, string>();
@@ -95,15 +96,15 @@ export class RowReader {
       if (parts === undefined) {
         return named ? [this.#problem(path, { code: 'no-certificate', values: { holdsKey: false } })] : [];
       }
-      // An embedded certificate of a client comes with its key beside it, which is not looked at.
-      const isKeyFile = !named && !path.endsWith('.crt');
-      return parts.pieces.flatMap((piece) => this.#piece(path, piece, isKeyFile));
+      // A .pem in a folder may be a key, parameters, a revocation list.
+      const isAnyPem = !named && !path.endsWith('.crt');
+      return parts.pieces.flatMap((piece) => this.#piece(path, piece, isAnyPem));
     } finally {
       bytes.fill(0);
     }
   }
 
-  #piece(path: string, piece: Piece, mayHoldOnlyKeys: boolean): readonly CheckRow[] {
+  #piece(path: string, piece: Piece, isAnyPem: boolean): readonly CheckRow[] {
     const source = piece.part === undefined ? { path } : { path, part: piece.part };
     if (piece.problem !== undefined) return [this.#problem(path, piece.problem, noBlocks)];
     const blocks = this.#inspect(piece.pem);
@@ -112,8 +113,8 @@ export class RowReader {
     if (blocks.some(({ kind }) => kind === 'certificate' || kind === 'broken')) {
       return this.#rows(source, blocks, nextStart);
     }
+    if (isAnyPem && blocks.length > 0) return [];
     const holdsKey = blocks.some(({ kind }) => kind === 'private-key' || kind === 'encrypted-private-key');
-    if (mayHoldOnlyKeys && holdsKey) return [];
     return [problemRow(source, { code: 'no-certificate', values: { holdsKey } }, nextStart)];
   }
 
@@ -126,18 +127,12 @@ export class RowReader {
     // Not for a file of one certificate, and not where a key could be in what is remembered.
     if (end < 0 || text.indexOf(beginLine, from) < 0 || text.includes('PRIVATE KEY')) return core.inspect(pem);
     const tail = text.toString('latin1', from);
-    const known = this.#chains.get(tail);
-    if (known !== undefined) {
-      const moved = from - known.from;
-      const chain = known.blocks.map((block) => ({ ...block, start: block.start + moved, end: block.end + moved }));
-      return [...core.inspect(pem.subarray(0, from)), ...chain];
-    }
-    const blocks = core.inspect(pem);
-    const chain = blocks.slice(1);
-    if (chain.every(({ kind }) => kind === 'certificate') && this.#chains.size < mostChains) {
-      this.#chains.set(tail, { from, blocks: chain });
-    }
-    return blocks;
+    const chain = this.#chains.get(tail) ?? core.inspect(pem.subarray(from));
+    // A broken block names its line in the file.
+    if (chain.some(({ kind }) => kind !== 'certificate')) return core.inspect(pem);
+    if (this.#chains.size < mostChains) this.#chains.set(tail, chain);
+    const moved = chain.map((block) => ({ ...block, start: block.start + from, end: block.end + from }));
+    return [...core.inspect(pem.subarray(0, from)), ...moved];
   }
 
   #rows(
@@ -163,32 +158,40 @@ export class RowReader {
   }
 
   #problem(path: string, problem: CheckProblem, found: FoundFile = 'absent'): ProblemRow {
-    return problemRow({ path }, problem, this.#nextStart(path, found));
+    // Not to be read by this user says nothing of what K3s, as root, will find.
+    const isHidden = problem.code === 'unreadable' && problem.values.why === 'permission';
+    return problemRow({ path }, problem, isHidden ? undefined : this.#nextStart(path, found));
   }
 
+  /** Undefined for a file that is not K3s's, and where this user may not see all that decides. */
   #nextStart(path: string, file: FoundFile): NextStart | undefined {
     const place = this.#placeOf(path);
     if (place === undefined) return undefined;
     const { core, at, renewDays } = this.#rules;
-    const signatureHolds: Core['signatureHolds'] = (certificate, issuer) => core.signatureHolds(certificate, issuer);
-    return nextStartOf(place, this.#view(place.root), file, { at, days: renewDays, signatureHolds });
-  }
-
-  /** A data dir's files; those of CAs, which every leaf asks for, are read once. */
-  #view(root: string): DataDirView {
-    return (path) => {
-      const file = join(root, path);
-      if (!/-ca\.(crt|key)$/.test(path)) return this.#found(file);
-      const known = this.#authorities.get(file) ?? this.#found(file);
-      this.#authorities.set(file, known);
-      return known;
+    let isHidden = false;
+    const view: DataDirView = (below) => {
+      const found = this.#foundIn(place.root, below);
+      isHidden ||= found === 'no permission';
+      return found === 'no permission' ? 'unreadable' : found;
     };
+    const signatureHolds: Core['signatureHolds'] = (certificate, issuer) => core.signatureHolds(certificate, issuer);
+    const outlook = nextStartOf(place, view, file, { at, days: renewDays, signatureHolds });
+    return isHidden ? undefined : outlook;
   }
 
-  #found(path: string): FoundFile {
+  /** A file of a data dir. Those of CAs, which every leaf asks for, are read once. */
+  #foundIn(root: string, path: string): FoundFile | 'no permission' {
+    const file = join(root, path);
+    if (!/-ca\.(crt|key)$/.test(path)) return this.#found(file);
+    const known = this.#authorities.get(file) ?? this.#found(file);
+    this.#authorities.set(file, known);
+    return known;
+  }
+
+  #found(path: string): FoundFile | 'no permission' {
     const read = readFile(path);
     if (read === 'absent') return 'absent';
-    if ('why' in read) return 'unreadable';
+    if ('why' in read) return read.why === 'permission' ? 'no permission' : 'unreadable';
     const { bytes } = read;
     const blocks = this.#rules.core.inspect(bytes);
     if (!path.endsWith('.key')) return { bytes, blocks };

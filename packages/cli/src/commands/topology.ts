@@ -8,7 +8,7 @@ export class Topology extends Command<Context> {
   static override paths = [['topology']];
 
   static override usage = Command.Usage({
-    description: 'show how the CAs hang together, and how long they last',
+    description: 'draw the tree of the CAs, and how long they last',
     details: `
       Draws the tree of the CAs in DIR from their files: roots, intermediates, the five CAs of a cluster, what each of
       them signs, until when each is valid, and which certificate the join token's CA hash belongs to. The kinds of sets are

@@ -10,7 +10,7 @@ export class Verify extends Command<Context> {
   static override paths = [['verify']];
 
   static override usage = Command.Usage({
-    description: 'check a set of CAs, or whether rotate-ca would take it',
+    description: 'check a set of CAs, and what rotate-ca would say',
     details: `
       Checks the CAs and the service account key in DIR: files and pairs, chains, usages, the order of expiry, path
       lengths, modes and owners. Each problem stands with what K3s logs about it and how to mend it. DIR is a data dir, a

@@ -86,9 +86,9 @@ export function renewText(
   const { product, role, withinDays, leaves, kept } = plan;
   const done = paint('green', '✔');
   if (leaves.length === 0) {
-    const soonest = kept.length === 0 ? undefined : Math.min(...kept.map(({ notAfter }) => notAfter));
-    const until = soonest === undefined ? '' : `, the first until ${day(soonest)}`;
-    return `${done} nothing to renew in ${root}: ${number(kept.length, 'certificate')} stay as they are${until}\n`;
+    if (kept.length === 0) return `${done} nothing to renew in ${root}: no certificate is there, a start makes them\n`;
+    const soonest = day(Math.min(...kept.map(({ notAfter }) => notAfter)));
+    return `${done} nothing to renew in ${root}: ${number(kept.length, 'certificate')} ${kept.length === 1 ? 'stays as it is, until' : 'stay as they are, the first until'} ${soonest}\n`;
   }
   const head = dryRun
     ? `${paint('bold', 'Plan')}: renew ${number(leaves.length, 'certificate')} in ${root}; nothing is written`
@@ -105,7 +105,9 @@ export function renewText(
     '',
     paint('dim', first),
     ...lines,
-    ...(kept.length === 0 ? [] : ['', `${number(kept.length, 'certificate')} stay as they are`]),
+    ...(kept.length === 0
+      ? []
+      : ['', `${number(kept.length, 'certificate')} ${kept.length === 1 ? 'stays as it is' : 'stay as they are'}`]),
     ...(dryRun ? [] : ['', ...restart(product, role, holders, paint)]),
     '',
   ].join('\n');

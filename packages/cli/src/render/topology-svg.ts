@@ -1,13 +1,13 @@
-import { signedBy } from '@k3s-pki/k3s';
-import { topologyNames } from '../messages/english/verify.ts';
+import { caNames, signedBy, type Topology } from '@k3s-pki/k3s';
+import { shapeNames, topologyNames } from '../messages/english/verify.ts';
 import { day } from '../messages/english.ts';
 import type { TopologyReport } from './topology.ts';
-import { nodeName, type TreeRow, treeRows } from './topology-rows.ts';
+import { caFileName, nodeName, type TreeRow, treeRows } from './topology-rows.ts';
 
 const width = 1000;
 const margin = 28;
 /** Columns of pixels: the tree, and the time that is left. */
-const barsFrom = 590;
+const barsFrom = 608;
 const barsTo = width - margin - 84;
 const indent = 22;
 const rowHeight = 44;
@@ -30,7 +30,7 @@ const style = `
   .now { stroke: #5b6b7b; stroke-width: 1.4; }
   .dot { stroke: #ffffff; stroke-width: 2; }
   .root { fill: #6d4fc4; }
-  .former-root { fill: #94a0ac; }
+  .former-root, .former-ca { fill: #94a0ac; }
   .cross-signed-root { fill: #a88be0; }
   .intermediate { fill: #2f7fd1; }
   .ca { fill: #1f9d78; }
@@ -45,7 +45,7 @@ const style = `
     .now { stroke: #9fb0c0; }
     .dot { stroke: #10161d; }
     .root { fill: #a68bf5; }
-    .former-root { fill: #77838f; }
+    .former-root, .former-ca { fill: #77838f; }
     .cross-signed-root { fill: #7b62bd; }
     .intermediate { fill: #5aa9f5; }
     .ca { fill: #3ecb9f; }
@@ -58,7 +58,10 @@ const style = `
 export function topologySvg(report: TopologyReport): string {
   const { topology, at } = report;
   const rows = treeRows(topology);
-  const last = Math.max(at + year, ...rows.map(({ node }) => node.certificate.notAfter));
+  const longest = Math.max(at + year, ...rows.map(({ node }) => node.certificate.notAfter));
+  const step = stepFor((longest - at) / year);
+  // The scale ends on a mark.
+  const last = at + Math.ceil((longest - at) / year / step - 0.01) * step * year;
   const x = (time: number) => round(barsFrom + ((Math.max(time, at) - at) / (last - at)) * (barsTo - barsFrom));
   const bottom = head + rows.length * rowHeight;
   const height = bottom + (topology.caHash === undefined ? 24 : 56);
@@ -69,14 +72,22 @@ export function topologySvg(report: TopologyReport): string {
     `<style>${style}</style>`,
     `<rect class="page" width="${width}" height="${height}"/>`,
     `<text class="title" x="${margin}" y="44">${escaped(topologyNames[topology.kind])}</text>`,
-    `<text class="small muted" x="${margin}" y="66">${escaped(`${day(at)}; the bars show the time that is left`)}</text>`,
-    ...grid(at, last, x, bottom),
+    `<text class="small muted" x="${margin}" y="66">${escaped(subtitle(topology, at))}</text>`,
+    ...grid(at, last, step, x, bottom),
     ...rows.map((row, place) => connector(row, place, rows)),
     ...rows.flatMap((row, place) => rowShapes(row, place, report, x)),
     ...hashLines(report, bottom),
     '</svg>',
     '',
   ].join('\n');
+}
+
+function subtitle({ cas }: Topology, at: number): string {
+  const missing = (['absent', 'unreadable'] as const).flatMap((shape) => {
+    const named = caNames.filter((ca) => cas[ca] === shape).map(caFileName);
+    return named.length === 0 ? [] : [`; ${shapeNames[shape]}: ${named.join(', ')}`];
+  });
+  return `${day(at)}; the bars show the time that is left${missing.join('')}`;
 }
 
 function description(rows: readonly TreeRow[], at: number): string {
@@ -89,11 +100,15 @@ function description(rows: readonly TreeRow[], at: number): string {
     .join('; ');
 }
 
-function grid(at: number, last: number, x: (time: number) => number, bottom: number): string[] {
+/** Years between two marks of the scale. */
+function stepFor(years: number): number {
+  return [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100].find((size) => years / size <= 6) ?? 1000;
+}
+
+function grid(at: number, last: number, step: number, x: (time: number) => number, bottom: number): string[] {
   const years = (last - at) / year;
-  const step = [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100].find((size) => years / size <= 6) ?? 1000;
   const lines: string[] = [];
-  for (let mark = step; mark <= years; mark += step) {
+  for (let mark = step; mark <= years + step / 10; mark += step) {
     const place = x(at + mark * year);
     lines.push(
       `<line class="grid" x1="${place}" y1="${head - 12}" x2="${place}" y2="${bottom}"/>`,
@@ -137,7 +152,7 @@ function rowShapes(
   const room = Math.floor((barsFrom - 16 - text) / characterWidth);
   const shapes = [
     `<circle class="dot ${tone}" cx="${left}" cy="${middle}" r="6.5"/>`,
-    `<text class="name" x="${text}" y="${middle - 3}">${escaped(name)}<tspan class="small muted" font-weight="400" dx="8">${escaped(again ? 'as above' : fitting(signs, 56 - depth * 3))}</tspan></text>`,
+    `<text class="name" x="${text}" y="${middle - 3}">${escaped(name)}<tspan class="small muted" font-weight="400" dx="8">${escaped(again ? 'as above' : fitting(signs, Math.floor((barsFrom - 24 - text - name.length * 8.4) / 6.4)))}</tspan></text>`,
     `<text class="code muted" x="${text}" y="${middle + 13}">${escaped(fitting(subject, room))}</text>`,
   ];
   if (again) return shapes;

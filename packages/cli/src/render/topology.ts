@@ -40,8 +40,11 @@ export function topologyText({ located, topology, at }: TopologyReport, stdout: 
     return line(shown, names[place] ?? '', again ? paint('dim', 'as above') : expires);
   });
   const expired = rows.filter(({ node, again }) => !again && node.certificate.notAfter < at).length;
-  const absent = caNames.filter((ca) => topology.cas[ca] === 'absent').map(caFileName);
-  const rootless = caNames.filter((ca) => topology.cas[ca] === 'rootless').map(caFileName);
+  const odd = (['absent', 'unreadable', 'rootless'] as const).flatMap((shape) => {
+    const named = caNames.filter((ca) => topology.cas[ca] === shape).map(caFileName);
+    return named.length === 0 ? [] : [`${paint('yellow', '!')} ${shapeNames[shape]}: ${named.join(', ')}`];
+  });
+  if (expired > 0) odd.unshift(`${paint('red', '✘')} ${expired === 1 ? 'one has' : `${expired} have`} expired`);
   const hashed = topology.nodes.find(({ certificate }) => certificate.sha256 === topology.caHash?.node);
   return [
     `${paint('bold', topologyNames[topology.kind])} in ${located.tls}`,
@@ -49,12 +52,11 @@ export function topologyText({ located, topology, at }: TopologyReport, stdout: 
     paint('dim', line('certificate', 'is', 'expires')),
     ...tree,
     '',
-    ...(expired === 0 ? [] : [`${paint('red', '✘')} ${expired === 1 ? 'one has' : `${expired} have`} expired`, '']),
-    ...(absent.length === 0 ? [] : [`${paint('yellow', '!')} ${shapeNames.absent}: ${absent.join(', ')}`, '']),
-    ...(rootless.length === 0 ? [] : [`${paint('yellow', '!')} ${shapeNames.rootless}: ${rootless.join(', ')}`, '']),
+    ...odd,
+    ...(odd.length === 0 ? [] : ['']),
     paint('bold', 'What they sign'),
     ...caNames
-      .filter((ca) => topology.cas[ca] !== 'absent')
+      .filter((ca) => topology.nodes.some(({ cas }) => cas.includes(ca)))
       .map((ca) => `  ${caFileName(ca).padEnd(17)}  ${signedBy[ca]}`),
     '',
     ...(topology.caHash === undefined

@@ -1,16 +1,15 @@
 import type { Writable } from 'node:stream';
-import { stripVTControlCharacters } from 'node:util';
-import type { Product, Rotation } from '@k3s-pki/k3s';
+import { type Product, type Rotation, rotationLog } from '@k3s-pki/k3s';
 import type { Verification, VerifyProblem, VerifySection } from '@k3s-pki/plan';
 import type { LocatedCaSet } from '../ca-set.ts';
 import type { ShowInSet } from '../messages/english/rotation.ts';
 import { explainVerifyProblem, sectionNames, topologyNames } from '../messages/english/verify.ts';
 import { day, type ShowPath } from '../messages/english.ts';
-import { columns, isTerminal, painter } from '../terminal.ts';
+import { painter } from '../terminal.ts';
 import { version } from '../version.ts';
 import { certificateJson, keyName } from './certificates.ts';
 import { rotationJson, rotationText } from './rotation.ts';
-import { quoted, wrap } from './text.ts';
+import { quoted } from './text.ts';
 
 /** The set in use, and what `rotate-ca` would say on a server that has it. */
 export interface Against {
@@ -32,29 +31,22 @@ export interface VerifyReport {
 
 type Paint = ReturnType<typeof painter>;
 
-/** Lines of text for people. K3s's own lines are never wrapped, so that they can be searched for. */
+/** Lines for people. They are not wrapped: K3s's words and the commands among them have to stay whole. */
 interface Page {
   readonly paint: Paint;
-  /** `text` behind `indent`, wrapped on a terminal; later lines are two columns further in. */
-  readonly flow: (indent: string, text: string) => string[];
   /** How to mend it, unless the page has said so already. */
   readonly mend: (indent: string, text: string | undefined) => string[];
 }
 
 export function verifyText(report: VerifyReport, stdout: Writable): string {
   const paint = painter(stdout);
-  const width = isTerminal(stdout) ? columns(stdout) : Number.POSITIVE_INFINITY;
-  const flow = (indent: string, text: string) => {
-    const [first = '', ...rest] = wrap(text, width - stripVTControlCharacters(indent).length - 2, '');
-    return [indent + first, ...rest.map((line) => `${indent}  ${line}`)];
-  };
   const said = new Set<string>();
   const mend = (indent: string, text: string | undefined) => {
     if (text === undefined || said.has(text)) return [];
     said.add(text);
-    return flow(`${indent}${paint('cyan', 'hint:')} `, text);
+    return [`${indent}${paint('cyan', 'hint:')} ${text}`];
   };
-  const page = { paint, flow, mend };
+  const page = { paint, mend };
   const lines =
     report.against === undefined ? verificationLines(report, page) : againstLines(report, report.against, page);
   return [...lines, ''].join('\n');
@@ -118,7 +110,7 @@ function problemLines(problem: VerifyProblem, show: ShowPath, page: Page): strin
   const { text, k3s, mend } = explainVerifyProblem(problem, show);
   const sign = problem.severity === 'error' ? page.paint('red', '✘') : page.paint('yellow', '!');
   return [
-    ...page.flow(`    ${sign} `, `${show(problem.file)}: ${text}`),
+    `    ${sign} ${show(problem.file)}: ${text}`,
     ...(k3s === undefined ? [] : [`      ${page.paint('dim', 'K3s logs:')} ${k3s}`]),
     ...page.mend('      ', mend),
   ];
@@ -145,7 +137,12 @@ function againstLines(report: VerifyReport, { against, rotation, show }: Against
         ]),
     ...(rotation.log === undefined
       ? []
-      : ['', page.paint('bold', "K3s's log"), `  certificate error ID NNNNN: ${rotation.log.trimEnd()}`]),
+      : [
+          '',
+          page.paint('bold', "K3s's log"),
+          `  certificate error ID NNNNN: ${rotation.log}`,
+          `  with --force: ${rotation.log.replace(rotationLog.refused, rotationLog.forced)}`,
+        ]),
     ...(rotation.unfit
       ? []
       : [

@@ -1,4 +1,5 @@
 import { relative, resolve } from 'node:path';
+import { Writable } from 'node:stream';
 import { dynamicCert, listenerService, type Product, serviceFiles, servicesOf } from '@k3s-pki/k3s';
 import { type CheckRow, type FailOn, failsOn } from '@k3s-pki/plan';
 import { dataDirFiles, isDataDir } from '../checking/data-dir.ts';
@@ -65,20 +66,22 @@ async function check(options: CertificateCheckOptions, context: Context): Promis
   const kept: CheckRow[] = [];
   const printer = new Printer(options, context);
   const json = new CheckJson(frame);
+  // A file is no terminal: no colours, 80 columns.
+  const view = { ...options, stdout: to === undefined ? context.stdout : new Writable() };
   let failing = false;
   for await (const rows of groups(reader, candidates, options, context)) {
     context.signal.throwIfAborted();
     counter.count(rows);
     failing ||= failOn !== undefined && rows.some((row) => failsOn(row, failOn));
-    if (output === 'text') await printer.print(rowsText(rows, { ...options, stdout: context.stdout }));
+    if (output === 'text') await printer.print(rowsText(rows, view));
     else if (output === 'json') await printer.print(json.rows(rows));
     else kept.push(...rows);
   }
   const { summary } = counter;
   if (summary.files === 0) throw nothingFound(options, context.cwd);
   const code = failing ? failOnCode : summary.problems > 0 ? exitCode.refused : exitCode.done;
-  if (output === 'text') await printer.print(summaryText(summary, context.stdout));
-  else if (output === 'table') await printer.print(tableText(kept, { ...options, stdout: context.stdout }));
+  if (output === 'text') await printer.print(summaryText(summary, view.stdout));
+  else if (output === 'table') await printer.print(tableText(kept, view));
   else if (output === 'prometheus') await printer.print(checkMetrics(frame, kept, summary));
   else if (output === 'ics') await printer.print(checkCalendar(frame, kept));
   else if (output === 'json') await printer.print(json.end(summary, code === exitCode.done));

@@ -13,12 +13,12 @@ import { type DefaultCaPlan, defaultCaFiles, planDefaultCas } from '@k3s-pki/pla
 import type { Context } from '../context.ts';
 import { exitCode } from '../failure.ts';
 import { asFailure } from '../failures.ts';
-import { planJson, planText, refusal, warningsOf } from '../render/ca-sets.ts';
+import { refusal } from '../render/ca-sets.ts';
 import { defaultJson, defaultText } from '../render/default-cas.ts';
 import { writeMessages } from '../render/messages.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { type Reading, readSnapshot } from '../snapshot.ts';
-import { judgeStart, type Making, refuseBroken, writeSet } from './ca-sets.ts';
+import { judgeStart, type Making, printPlan, refuseBroken, writeSet } from './ca-sets.ts';
 
 /** Checked options of the command. Paths may be relative to the working directory. */
 export interface GenerateDefaultCaCertsOptions {
@@ -37,19 +37,16 @@ export async function generateDefaultCaCerts(
   context: Context,
 ): Promise<number> {
   try {
-    return options.dryRun ? await printPlan(options, context) : await makeAll(options, context);
+    return options.dryRun ? await showPlan(options, context) : await makeAll(options, context);
   } catch (error) {
     throw asFailure(error);
   }
 }
 
-async function printPlan(options: GenerateDefaultCaCertsOptions, context: Context): Promise<number> {
+async function showPlan(options: GenerateDefaultCaCertsOptions, context: Context): Promise<number> {
   const root = resolve(context.cwd, options.dataDir);
   const { plan } = makePlan(options, root, await context.core(), context);
-  writeMessages('warning', warningsOf(plan, root), context);
-  const title = `default CAs for ${plan.product}`;
-  if (options.output !== 'text') await writeStructured(context.stdout, options.output, planJson(plan, root));
-  else context.stdout.write(planText(title, plan, root, context.stdout));
+  await printPlan(`default CAs for ${plan.product}`, plan, root, options.output, context);
   return exitCode.done;
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import {
   formatToken,
   hashMismatch,
@@ -38,7 +39,7 @@ export interface TokenOptions extends TokenSource {
 
 /** `token show`: what a token says. */
 export async function showToken(options: TokenOptions & { reveal: boolean }, context: Context): Promise<number> {
-  return translated(async () => {
+  return translated('token show', async () => {
     const found = await findToken(options, context);
     const remarks = tokenRemarks(found.token);
     const reveal = options.reveal ? bootstrapKey(found.token) : undefined;
@@ -55,7 +56,7 @@ export async function printCaHash(
   { file, dataDir, output }: { file: string | undefined; dataDir: string; output: OutputFormat },
   context: Context,
 ): Promise<number> {
-  return translated(async () => {
+  return translated('token hash', async () => {
     const bundle = await readCaBundle(file ?? join(dataDir, tlsFile.caBundle('server')), context);
     warnOfFileHash(bundle, context);
     const { caHash, from, certificates } = bundle;
@@ -79,7 +80,7 @@ export async function newToken(
   options: TokenTarget & { ca: string | undefined; user: string; output: OutputFormat },
   context: Context,
 ): Promise<number> {
-  return translated(async () => {
+  return translated('token new', async () => {
     refuseTwoOutputs(options);
     if (options.out === undefined && !options.reveal && !options.dryRun) {
       throw new Failure([tokenMessages.neverPrinted], { code: exitCode.usage });
@@ -104,7 +105,7 @@ export async function tokenForCas(
   options: TokenOptions & TokenTarget & { ca: string | undefined; user: string },
   context: Context,
 ): Promise<number> {
-  return translated(async () => {
+  return translated('token for', async () => {
     refuseTwoOutputs(options);
     if (options.ca === undefined) throw new Failure([tokenMessages.casNeeded], { code: exitCode.usage });
     const found = await findToken(options, context);
@@ -124,7 +125,7 @@ export async function checkToken(
   options: TokenOptions & { ca: string | undefined; server: string | undefined; timeout: number },
   context: Context,
 ): Promise<number> {
-  return translated(async () => {
+  return translated('token check', async () => {
     const { ca, server, dataDir } = options;
     if (ca !== undefined && server !== undefined)
       throw new Failure([tokenMessages.oneBundle], { code: exitCode.usage });
@@ -218,6 +219,7 @@ async function handOver(
   const { stdout, cwd } = context;
   const printed = !dryRun && (reveal || out === '-');
   const file = out === undefined || out === '-' ? undefined : resolve(cwd, out);
+  if (file !== undefined && !existsSync(dirname(file))) throw new Failure([tokenMessages.noFolder(dirname(file))]);
   if (file !== undefined && !dryRun) writeTokenFile(file, token);
   const masked = maskToken(token);
   if (output !== 'text') {
@@ -262,14 +264,21 @@ function warnOfFileHash({ caHash, certificates, from }: CaBundle, context: Conte
   }
 }
 
-async function translated(work: () => Promise<number>): Promise<number> {
+/** Turns whatever is thrown into a failure for people that has a report for programs. */
+async function translated(command: string, work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof SupervisorError) {
-      if (error.code === 'aborted') throw asFailure(error.cause);
-      throw new Failure([tokenMessages.connection(error)], { cause: error });
-    }
-    throw asFailure(error);
+    const failure = failureOf(error);
+    if (!(failure instanceof Failure) || failure.report !== undefined) throw failure;
+    const { messages, code } = failure;
+    const problems = messages.map(({ error: message, hint }) => ({ message, hint }));
+    throw new Failure(messages, { code, cause: failure.cause, report: { command, ok: false, problems } });
   }
+}
+
+function failureOf(error: unknown): unknown {
+  if (!(error instanceof SupervisorError)) return asFailure(error);
+  if (error.code === 'aborted') return asFailure(error.cause);
+  return new Failure([tokenMessages.connection(error)], { cause: error });
 }

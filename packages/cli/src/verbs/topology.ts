@@ -1,8 +1,8 @@
 import { topologyOf } from '@k3s-pki/k3s';
-import { readCaSet } from '../ca-set.ts';
+import { readCaSet, unreadableIn } from '../ca-set.ts';
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
-import { explainVerifyProblem } from '../messages/english/verify.ts';
+import { withReport } from '../failures.ts';
 import { writeMessages } from '../render/messages.ts';
 import { writeStructured } from '../render/structured.ts';
 import { topologyJson, topologyText } from '../render/topology.ts';
@@ -13,34 +13,9 @@ export type TopologyFormat = (typeof topologyFormats)[number];
 
 /** Reads the CAs in a folder and prints how they hang together. Answers the exit code; throws Failure without any CA. */
 export async function topology(dir: string, output: TopologyFormat, context: Context): Promise<number> {
-  const { stdout, cwd, clock } = context;
-  const core = await context.core();
-  const at = Math.floor(clock() / 1000);
-  const located = readCaSet(cwd, dir, core);
-  const { files, facts } = located.set;
-  const unreadable = [...facts].flatMap(([file, { kind, why = 'io' }]) => {
-    if (kind !== 'unreadable' || file.endsWith('.key')) return [];
-    const { text, mend } = explainVerifyProblem(
-      { severity: 'error', code: 'unreadable', file, values: { why } },
-      located.show,
-    );
-    return [{ error: `${located.show(file)}: ${text}`, ...(mend === undefined ? {} : { hint: mend }) }];
-  });
-  const found = topologyOf(files, core, at);
-  if (found.nodes.length === 0) {
-    throw new Failure(
-      unreadable.length > 0
-        ? unreadable
-        : [
-            {
-              error: `${located.tls}: no CA certificate is in it`,
-              hint: `k3s-pki verify ${dir} says what is wrong with each file`,
-            },
-          ],
-    );
-  }
+  const { stdout } = context;
+  const { report, unreadable } = await drawn(dir, context);
   writeMessages('warning', unreadable, context);
-  const report = { located, topology: found, at };
   switch (output) {
     case 'text':
       stdout.write(topologyText(report, stdout));
@@ -55,4 +30,22 @@ export async function topology(dir: string, output: TopologyFormat, context: Con
       await writeStructured(stdout, output, topologyJson(report));
   }
   return exitCode.done;
+}
+
+async function drawn(dir: string, { core: load, clock, cwd }: Context) {
+  const core = await load();
+  const at = Math.floor(clock() / 1000);
+  try {
+    const located = readCaSet(cwd, dir, core);
+    const unreadable = unreadableIn(located, (file) => !file.endsWith('.key'));
+    const found = topologyOf(located.set.files, core, at);
+    if (found.nodes.length > 0) return { report: { located, topology: found, at }, unreadable };
+    const none = {
+      error: `${located.tls}: no CA certificate is in it`,
+      hint: `k3s-pki verify ${dir} names every problem`,
+    };
+    throw new Failure(unreadable.length > 0 ? unreadable : [none]);
+  } catch (error) {
+    throw withReport('topology', error);
+  }
 }

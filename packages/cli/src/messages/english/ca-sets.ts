@@ -30,6 +30,10 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: there is no such file; without the old service account keys every pod's token is refused`,
     hint: '--from names the data dir of a server, such as /var/lib/rancher/k3s',
   }),
+  'no-current-cas': (_, file) => ({
+    error: `${file}: there are no CAs`,
+    hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
+  }),
   'no-current-ca': ({ ca }, file) => ({
     error: `${file}: current ${ca} CA does not exist; cannot continue`,
     hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
@@ -38,9 +42,9 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: there is no such file; without the old service account keys every pod's token is refused`,
     hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
   }),
-  'custom-cas': ({ bundles, issuer }, file, show) => ({
-    error: `${bundles.map(show).join(', ')}: custom ${bundles.length === 1 ? 'CA' : 'CAs'}, issued by ${issuer}; a new root can be cross-signed only with the key of the old one, which is not beside ${bundles.length === 1 ? 'it' : 'them'}`,
-    hint: `custom CAs are rotated under their own root: k3s-pki generate-custom-ca-certs --from ${dataDirOf(file)} --data-dir /opt/k3s`,
+  'custom-cas': ({ cas, issuer }, file) => ({
+    error: `${file}: custom CAs (${cas.join(', ')}), issued by ${issuer}; a new root can be cross-signed only with the key of the old one, which is not beside them`,
+    hint: `custom CAs are rotated under their own root: k3s-pki generate-custom-ca-certs --from ${file.replace(/\/server\/tls$/, '') || '/'} --data-dir /opt/k3s`,
   }),
   'old-root-ends-soon': ({ subject, notAfter }, file) => ({
     error: `${file}: ${subject} expires on ${day(notAfter)}; whoever trusts only it refuses the new CAs from then on`,
@@ -66,9 +70,9 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: a server writes its own token there, and a first start with it is not a first start any more`,
     hint: 'use a file that you will name with --token-file, such as /etc/rancher/k3s/token',
   }),
-  'made-already': ({ files }, _file, show) => ({
-    error: `${files.map(show).join(', ')}: ${files.length === 1 ? 'exists' : 'exist'} already; K3s would use ${files.length === 1 ? 'it' : 'them'} at its first start`,
-    hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir',
+  'made-already': ({ files: [first = '', ...others] }, _file, show) => ({
+    error: `${show(first)}${others.length === 0 ? '' : ` and ${others.length} more`}: already there; K3s would use what it finds at its first start and make the rest`,
+    hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir DIR --out FILE',
   }),
 };
 
@@ -99,6 +103,14 @@ export function rotationUnfit(of: string): Message {
   return { error: `${of}: a server would not start after loading the new CAs there`, hint: 'nothing was written' };
 }
 
+/** The CAs are in place, the token file outside the data dir is not; `why` begins with its path. */
+export function besideFailed(why: string): Message {
+  return {
+    error: `${why}; the CAs are in place, the token is not`,
+    hint: 'make the token for them: k3s-pki token new --data-dir DIR --out FILE',
+  };
+}
+
 /** The steps after `rotate-default-ca-certs`. */
 export const rotationSteps = {
   title: 'Next, in this order',
@@ -108,7 +120,3 @@ export const rotationSteps = {
   restart: (product: string) => `restart ${product} on every server, then on every agent`,
   remove: 'when all of them run, remove the staged set: it holds private keys and tokens',
 } as const;
-
-function dataDirOf(path: string): string {
-  return path.slice(0, path.indexOf('/server/tls/')) || '/';
-}

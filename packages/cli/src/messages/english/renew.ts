@@ -18,11 +18,11 @@ type Catalogue = {
 /** The words for every problem of renewing. */
 const catalogue: Catalogue = {
   'agent-machine': ({ leaves }, file, _show, product) => ({
-    error: `${file}: ${count(leaves.length, 'certificate')} to be renewed (${leaves.map(base).join(', ')}), but an agent has no CA keys to sign with`,
+    error: `${file}: ${count(leaves.length, 'certificate')} to be renewed (${some(leaves)}), but an agent has no CA keys to sign with`,
     hint: `an agent fetches its certificates from the server at every start: systemctl restart ${unitOf(product, 'agent')}`,
   }),
   'ca-unusable': ({ reason, leaves }, file) => ({
-    error: `${file}: ${reason}; it signs ${leaves.map(base).join(', ')}`,
+    error: `${file}: ${reason}; it signs ${some(leaves)}`,
     hint: 'mend the CA first (on a cluster that runs a start brings it back from the datastore, or rotate-ca), or leave its services out with --service',
   }),
   'names-unknown': ({ service }, file) => ({
@@ -32,9 +32,12 @@ const catalogue: Catalogue = {
   'left-to-start': (_, file) => ({
     error: `${file}: left as it is, since its names are not known; the agent fetches it anew at its next start`,
   }),
-  'not-a-file': (_, file) => ({
-    error: `${file}: not a regular file`,
-    hint: 'move it away; a start cannot write there either',
+  'unusable-file': ({ why }, file) => ({
+    error: `${file}: ${{ permission: 'no permission to read it', 'too-large': 'too large for a certificate or key', io: 'cannot be read', special: 'not a regular file' }[why]}`,
+    hint:
+      why === 'permission'
+        ? 'run as the user who owns it, usually root'
+        : 'move it away; a start of K3s fails on it too',
   }),
   'outlives-ca': ({ subject, notAfter, until }, file) => ({
     error: `${file}: ${subject} expires on ${day(notAfter)}, before a new leaf does (${day(until)}); nothing below it is valid after that`,
@@ -79,6 +82,8 @@ function isReason(cause: RenewalCause): cause is (typeof reasons)[number] {
   return (reasons as readonly string[]).includes(cause);
 }
 
-function base(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+/** The first of some paths; server and agent have files of the same name, so the folders stay. */
+function some(paths: readonly string[]): string {
+  const more = paths.length - 4;
+  return more > 1 ? `${paths.slice(0, 4).join(', ')} and ${more} more` : paths.join(', ');
 }

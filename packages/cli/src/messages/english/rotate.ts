@@ -88,6 +88,10 @@ const catalogue: Catalogue = {
   'ca-replaced': ({ backup }, file, show) => ({
     error: `${file}: replaced by ${show(backup)}; where the datastore has another CA, K3s's next start is fatal ("newer than datastore and could cause a cluster outage")`,
   }),
+  'ca-returned': ({ backup }, file, show) => ({
+    error: `${file}: it was missing and comes back from ${show(backup)}; where the datastore has another one, K3s's next start is fatal ("newer than datastore and could cause a cluster outage")`,
+    hint: `remove the file in that case: K3s writes the datastore's one`,
+  }),
   'leaves-renewed': ({ why, files }, file) => ({
     error: `${file}: ${count(files.length, 'leaf', 'leaves')} ${renewal[why]}, so K3s makes ${files.length === 1 ? 'it' : 'them'} anew at its next start: ${files.map((path) => path.slice(path.indexOf('/') + 1)).join(', ')}`,
   }),

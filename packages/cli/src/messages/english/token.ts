@@ -106,6 +106,10 @@ export const tokenMessages = {
     error: 'a token is printed only when it is asked for',
     hint: '--out FILE writes it to a new file with mode 0600, --out - or --reveal to standard output',
   },
+  noFolder: (folder: string): Message => ({
+    error: `${folder}: there is no such folder`,
+    hint: 'make it first, closed to other users: mkdir -m 700',
+  }),
   twoOutputs: {
     error: '--out FILE and --reveal are both given',
     hint: 'the token goes to one place: a file, or standard output',
