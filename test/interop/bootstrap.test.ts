@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bootstrapFields } from '@k3s-pki/k3s';
 import { serverPassword, startPostgres } from '@k3s-pki/testkit/servers';
@@ -148,6 +148,49 @@ if (judges && postgres && !('absent' in postgres)) {
       assert.is(readdirSync(join(dir, 'server/bootstrap-backups')).length, 1);
       assert.match(readFileSync(backup, 'utf8'), Buffer.from(theirs).toString('base64'));
       await Promise.all([record.close(), now.close()]);
+      client.stop();
+      await kine.stop();
+    }),
+  );
+
+  test(
+    "exported files are opened by Go's age, and its own are imported",
+    bounded(async () => {
+      const dir = folder();
+      mkdirSync(join(dir, 'server/db'), { recursive: true });
+      const listener = `unix://${join(dir, 'server/kine.sock')}`;
+      const kine = await judges.serve({ listener, endpoint: '', cwd: join(dir, 'server') });
+      const client = judges.client(listener);
+      await clusterOnFresh(dir, client);
+      const { identity, recipient } = await client.age.keys();
+      const other = await client.age.keys();
+      const run = (code: number, ...words: string[]) => {
+        const result = k3sPki(['bootstrap', ...words, '--data-dir', dir], { cwd: dir });
+        assert.is(result.code, code, `${words.join(' ')}: ${result.stderr}${result.stdout}`);
+        return result;
+      };
+      run(0, 'export', '--to', 'a.age', '--recipient', other.recipient, '--recipient', recipient);
+      const [record] = await client.list('/bootstrap');
+      const document = await client.unseal(token, record?.value ?? Buffer.of());
+      assert.ok((await client.age.open(identity, readFileSync(join(dir, 'a.age')))).equals(document));
+      assert.is(statSync(join(dir, 'a.age')).mode & 0o7777, 0o600);
+      writeFileSync(join(dir, 'passphrase'), 'correct horse\n');
+      run(0, 'export', '--to', 'b.age', '--passphrase-file', 'passphrase');
+      assert.ok((await client.age.openWith('correct horse', readFileSync(join(dir, 'b.age')))).equals(document));
+
+      writeFileSync(join(dir, 'c.age'), await client.age.seal(recipient, document));
+      writeFileSync(join(dir, 'key'), `# a comment\n${identity}\n`, { mode: 0o600 });
+      await client.delete(record?.key ?? '', record?.revision ?? '');
+      run(0, 'import', '--from', 'c.age', '--identity', 'key', '--dry-run');
+      assert.equal(await client.list('/bootstrap'), []);
+      run(0, 'import', '--from', 'c.age', '--identity', 'key');
+      const [imported] = await client.list('/bootstrap');
+      assert.is(imported?.key, record?.key);
+      const now = JSON.parse((await client.unseal(token, imported?.value ?? Buffer.of())).toString());
+      for (const [name, file] of Object.entries(JSON.parse(document.toString()))) {
+        assert.is(now[name].Content, (file as { Content: string }).Content, name);
+        assert.ok(Math.abs(Date.parse(now[name].Timestamp) - Date.now()) < 60_000);
+      }
       client.stop();
       await kine.stop();
     }),
