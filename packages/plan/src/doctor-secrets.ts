@@ -36,13 +36,15 @@ export interface KubeconfigSight {
   /** Files that it names and that are not there. */
   readonly missing: readonly string[];
   readonly problem?: string;
+  /** Permission bits, when a private key or a token is in it. */
+  readonly secretMode?: number;
 }
 
 export interface SecretInputs {
   readonly at: number;
   readonly inUse: boolean;
   readonly tokens: { readonly server: TokenFileSight; readonly agent: TokenFileSight; readonly node: TokenFileSight };
-  /** Rows of `cred/passwd`; absent when there is none. */
+  /** Rows of `cred/passwd` as the next start finds it; absent when there is none. */
   readonly passwd: readonly (readonly string[])[] | undefined;
   readonly kubeconfigs: readonly KubeconfigSight[];
   /** Permission bits of files with secrets, CA keys excepted; paths as they are shown. */
@@ -131,7 +133,7 @@ function judgePasswd(passwd: SecretInputs['passwd'], inUse: boolean): DoctorFind
 /** Kubeconfigs against the CAs that the next start will have. */
 export function judgeKubeconfigs({ kubeconfigs, at }: SecretInputs, cas: FileSet, { chains }: X509): DoctorFinding[] {
   const [server, client] = [cas(tlsFile.caBundle('server')), cas(tlsFile.caBundle('client'))].map(certificatesOf);
-  return kubeconfigs.flatMap(({ file, rewritten, parts, missing, problem }) => {
+  return kubeconfigs.flatMap(({ file, rewritten, parts, missing, problem, secretMode = 0 }) => {
     if (problem !== undefined) {
       return [found('kubeconfigs', 'warning', 'kubeconfig-unreadable', { reason: problem }, { file })];
     }
@@ -139,6 +141,9 @@ export function judgeKubeconfigs({ kubeconfigs, at }: SecretInputs, cas: FileSet
     const findings: DoctorFinding[] = missing.map((target) =>
       found('kubeconfigs', 'warning', 'kubeconfig-reference', { target }, { file }),
     );
+    if ((secretMode & 0o077) !== 0) {
+      findings.push(found('modes', 'warning', 'readable-secret', { mode: secretMode }, { file }));
+    }
     for (const { part, role, certificates } of parts) {
       const [first, ...rest] = role === 'ca' ? (server ?? []) : certificates;
       if (first === undefined) continue;

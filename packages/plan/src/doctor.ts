@@ -3,11 +3,11 @@ import {
   type BootstrapData,
   bootstrapFields,
   type FileSet,
+  hashMismatch,
   type PemFile,
   type Product,
   type Reconciliation,
   rotationFields,
-  tlsFile,
 } from '@k3s-pki/k3s';
 import { diagnoseBootstrap, type ExaminedRecord } from './bootstrap.ts';
 import type { CaSet } from './ca-set.ts';
@@ -53,8 +53,8 @@ export type ServerSight =
   | {
       readonly kind: 'seen';
       readonly host: string;
-      /** K3s's own words about its CA hash, when that is not the one of this disk. */
-      readonly otherCas?: string;
+      /** Of the CAs on its disk. */
+      readonly caHash: string;
       readonly untrusted?: { readonly reason: string; readonly hint?: string };
       /** Its clock, if it said. */
       readonly at?: number;
@@ -62,7 +62,7 @@ export type ServerSight =
 
 /** How the next start ends, as far as the files, the datastore and the clock tell. */
 export interface NextServerStart {
-  readonly outcome: 'starts' | 'rewrites' | 'first' | 'hangs' | 'fatal';
+  readonly outcome: 'starts' | 'rewrites' | 'first' | 'replaces' | 'hangs' | 'fatal';
   /** Whether the datastore, which decides, was looked at. */
   readonly certain: boolean;
   /** Relative to the data dir: what is written anew from the datastore. */
@@ -102,7 +102,7 @@ export function diagnose(inputs: DoctorInputs, core: Pick<Core, 'inspect' | 'cha
     ...judgeSecrets(inputs),
     ...judgeClock(inputs),
     ...(inputs.version === undefined ? [found('version', 'note', 'version-unknown', { days: inputs.days })] : []),
-    ...judgeServer(inputs),
+    ...judgeServer(inputs, verification),
   ];
   const place = ({ section }: DoctorFinding) => doctorSections.indexOf(section);
   findings.sort((a, b) => place(a) - place(b));
@@ -112,11 +112,13 @@ export function diagnose(inputs: DoctorInputs, core: Pick<Core, 'inspect' | 'cha
     ? 'fatal'
     : is('hangs')
       ? 'hangs'
-      : rewritten.length > 0
-        ? 'rewrites'
-        : findings.some(({ code }) => code === 'first-start')
-          ? 'first'
-          : 'starts';
+      : is('replaces')
+        ? 'replaces'
+        : rewritten.length > 0
+          ? 'rewrites'
+          : findings.some(({ code }) => code === 'first-start')
+            ? 'first'
+            : 'starts';
   return {
     ok: findings.every(({ severity }) => severity !== 'error'),
     start: { outcome, certain: records.kind !== 'not-seen', rewritten: outcome === 'fatal' ? [] : rewritten },
@@ -157,7 +159,10 @@ function judgeAuthorities({ set, records }: DoctorInputs, { sections, empty }: V
       if (effect === 'replaced' && records.kind === 'not-seen') {
         return found('authorities', 'warning', 'perhaps-replaced', { problem }, { file });
       }
-      const start = effect === 'fatal' || effect === 'hangs' ? { start: effect } : {};
+      const start =
+        effect === undefined || effect === 'odd'
+          ? {}
+          : ({ start: effect === 'replaced' ? 'replaces' : effect } as const);
       return found('authorities', severity, 'authority', { problem }, { file, ...start });
     });
 }
@@ -242,18 +247,17 @@ function judgeClock({ newest, at, server }: DoctorInputs): DoctorFinding[] {
   return findings;
 }
 
-function judgeServer({ server }: DoctorInputs): DoctorFinding[] {
+function judgeServer({ server }: DoctorInputs, { firstStart }: Verification): DoctorFinding[] {
   if (server === undefined) return [];
   if (server.kind === 'not-seen') {
     const { reason, hint } = server;
     return [found('server', 'warning', 'server-not-seen', { reason, ...(hint === undefined ? {} : { hint }) })];
   }
-  const { host, otherCas, untrusted } = server;
-  const file = tlsFile.caBundle('server');
+  const { host, caHash, untrusted } = server;
+  const own = firstStart.caHash?.hash ?? caHash;
+  const values = { server: host, line: hashMismatch(own, caHash) };
   return [
-    ...(otherCas === undefined
-      ? []
-      : [found('server', 'warning', 'server-other-cas', { server: host, line: otherCas }, { file })]),
+    ...(own === caHash ? [] : [found('server', 'warning', 'server-other-cas', values)]),
     ...(untrusted === undefined ? [] : [found('server', 'error', 'server-untrusted', untrusted)]),
   ];
 }

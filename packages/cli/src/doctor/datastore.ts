@@ -7,8 +7,12 @@ import type { BootstrapDisk } from '../bootstrap-disk.ts';
 import { type OpenStore, openStore, type RecordSource } from '../bootstrap-record.ts';
 import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';
+import { doctorMessages } from '../messages/english/doctor.ts';
 import { findToken } from '../token-source.ts';
 import { examine } from '../verbs/bootstrap/doctor.ts';
+
+/** Where the etcd of a server listens. Source: K3s `pkg/etcd`, `getClientConfig`. */
+const embeddedEtcd = '127.0.0.1:2379';
 
 /** Looks at the datastore, read-only. What stands in the way is an answer, not an error. */
 export async function readRecords(
@@ -38,7 +42,9 @@ export async function readRecords(
     }
   } catch (error) {
     if (error instanceof Failure) {
-      const [{ error: reason, hint } = { error: '' }] = error.messages;
+      const [{ error: reason, hint: mend } = { error: '' }] = error.messages;
+      const isStopped = reason.includes(embeddedEtcd) && existsSync(join(root, 'server/db/etcd'));
+      const hint = isStopped ? doctorMessages.etcdStopped : mend;
       return { kind: 'not-seen', reason, ...(hint === undefined ? {} : { hint }) };
     }
     throw error;

@@ -69,7 +69,7 @@ export async function readDisk(root: string, product: Product, core: Core): Prom
   return {
     leaves: (path) => leaves.get(path) ?? 'absent',
     tokens: { server: token(tokenFile.server), agent: token(tokenFile.agent), node: token(nodeToken) },
-    passwd: await passwdRows(see(credentials[0] ?? '')),
+    passwd: await passwdOf(see(credentials[0] ?? '')),
     modes,
     unreadable,
   };
@@ -84,11 +84,17 @@ async function supervisorCertificate(bytes: Uint8Array | 'absent' | 'unreadable'
   return { bytes: pem, blocks: core.inspect(pem) };
 }
 
-async function passwdRows(bytes: Uint8Array | 'absent' | 'unreadable') {
+async function passwdOf(bytes: Uint8Array | 'absent' | 'unreadable') {
   if (typeof bytes === 'string') return undefined;
+  const rows = await passwdRows(bytes);
+  bytes.fill(0);
+  return rows;
+}
+
+/** The rows of a `cred/passwd`. Source: K3s `pkg/passwd`. */
+export async function passwdRows(bytes: Uint8Array): Promise<string[][]> {
   const { default: csv } = await import('papaparse');
   const text = Buffer.from(bytes).toString('utf8');
-  bytes.fill(0);
   return csv.parse<string[]>(text, { delimiter: ',', skipEmptyLines: true }).data;
 }
 

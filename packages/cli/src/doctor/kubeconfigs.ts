@@ -34,6 +34,7 @@ async function readKubeconfig(file: string, rewritten: boolean, root: string, co
   if (read === 'absent') return { ...base, parts: [], problem: 'there is no such file' };
   if ('why' in read) return { ...base, parts: [], problem: describeCheckProblem({ code: 'unreadable', values: read }) };
   const taken = await takeApart(file, read.bytes);
+  const isSecret = /client-key-data|token:|password:/.test(Buffer.from(read.bytes).toString('latin1'));
   read.bytes.fill(0);
   const broken = taken?.pieces.find(({ problem }) => problem !== undefined)?.problem;
   if (broken !== undefined) return { ...base, parts: [], problem: describeCheckProblem(broken) };
@@ -43,7 +44,8 @@ async function readKubeconfig(file: string, rewritten: boolean, root: string, co
   // K3s's own files, of the data dir, are looked at as such.
   const outside = taken.references.filter((path) => !path.startsWith(root + sep));
   const missing = outside.filter((path) => !existsSync(path));
-  return { ...base, missing, parts: taken.pieces.flatMap((piece) => partOf(piece, core)) };
+  const secretMode = isSecret ? { secretMode: read.mode } : {};
+  return { ...base, ...secretMode, missing, parts: taken.pieces.flatMap((piece) => partOf(piece, core)) };
 }
 
 function partOf(piece: Piece, core: Core): KubeconfigPart[] {

@@ -10,6 +10,7 @@ import { type Explanation, explainVerifyProblem } from './verify.ts';
 
 /** Why there is nothing to look at. */
 export const doctorMessages = {
+  etcdStopped: 'embedded etcd runs only while K3s does: look again while it runs, before a restart',
   noFolder: (root: string): Message => ({
     error: `${root}: no such folder`,
     hint: 'name the data dir of the server with --data-dir',
@@ -51,6 +52,7 @@ export function describeStart({ outcome, certain }: NextServerStart, { product }
     starts: `${program} starts and changes none of its CAs`,
     rewrites: `${program} starts and writes files anew from the datastore`,
     first: `${program} starts for the first time and makes CAs of its own`,
+    replaces: `${program} starts and replaces CAs by its own`,
     hangs: `${program} retries for ever without coming up`,
     fatal: `FATAL: ${program} stops`,
   };
@@ -62,7 +64,12 @@ type Words = {
 };
 
 const words: Words = {
-  authority: ({ problem }, _, { show }) => explainVerifyProblem(problem, show),
+  authority: ({ problem }, _, { show }) => {
+    const explanation = explainVerifyProblem(problem, show);
+    // Some reasons end with K3s's own words.
+    const [, k3s] = /: (x509: .*)$/.exec(problem.code === 'k3s-start' ? problem.values.finding.reason : '') ?? [];
+    return k3s === undefined ? explanation : { ...explanation, k3s };
+  },
   'first-start': () => ({ text: 'none is there: the first start makes its own' }),
   'perhaps-replaced': ({ problem }, _, place) => ({
     text: `${explainVerifyProblem(problem, place.show).text}, unless the datastore, which was not looked at, brings it back`,
@@ -140,10 +147,8 @@ const words: Words = {
   'leaves-renewed': ({ leaves, days }) => ({
     text: `the next start renews ${leaves.length} of them: ${[...new Set(leaves.map(({ reasons }) => describeReasons(reasons, days)))].join('; ')}`,
   }),
-  'supervisor-refused': ({ expired }, _, place) => ({
-    text: expired
-      ? "the supervisor's certificate has expired"
-      : "the supervisor's certificate is of other CAs, and K3s does not make it anew: agents and clients are refused",
+  'supervisor-refused': (_values, _file, place) => ({
+    text: "the supervisor's certificate is of other CAs, and K3s does not make it anew: agents and clients refuse it",
     k3s: 'CA cert validation failed',
     mend: `${program(`certificate rotate --service ${place.product}-server`, place)}, with K3s stopped`,
   }),
