@@ -1,4 +1,4 @@
-import { createHash, randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
@@ -6,7 +6,6 @@ import {
   readFileSync,
   rmSync,
   statSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,10 +14,11 @@ import { seal } from '@k3s-pki/datastore';
 import { bootstrapKey, replaceBootstrapFiles } from '@k3s-pki/k3s';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cluster, password, token } from './bootstrap-cluster.ts';
+import { password, token } from './bootstrap-cluster.ts';
 import { putLeaf } from './data-dir.ts';
+import { healthy, rootHash } from './healthy-server.ts';
 import { issueLeaves, quiet } from './leaf-data-dir.ts';
-import { blocks, fastKeys, folder, k3sPki, put, type Run, tree } from './program.ts';
+import { fastKeys, folder, k3sPki, put, type Run, tree } from './program.ts';
 
 const test = suite('doctor');
 
@@ -75,21 +75,6 @@ function text(dir: string, args: readonly string[] = []): string {
 
 function codes({ findings }: Report, section?: string): string[] {
   return findings.filter((each) => section === undefined || each.section === section).map(({ code }) => code);
-}
-
-/** A server in order: its token carries the CA hash, the secret files are closed. */
-async function healthy(records?: Parameters<typeof cluster>[0]): Promise<string> {
-  const { dir } = await cluster(records);
-  writeFileSync(join(dir, 'server/token'), `K10${rootHash(dir)}::server:${password}\n`);
-  chmodSync(join(dir, 'server/token'), 0o600);
-  symlinkSync(join(dir, 'server/token'), join(dir, 'server/node-token'));
-  return dir;
-}
-
-/** SHA-256 of the root's DER, which a token of custom CAs carries. */
-function rootHash(dir: string): string {
-  const root = blocks(readFileSync(join(dir, 'server/tls/server-ca.crt'), 'utf8')).at(-1) ?? '';
-  return createHash('sha256').update(new X509Certificate(root).raw).digest('hex');
 }
 
 test('a server in order: it starts and changes nothing', async () => {
