@@ -45,8 +45,14 @@ const shared = {
   // The generated glue would look for the module beside itself, if it were not given one.
   logOverride: { 'empty-import-meta': 'silent' },
   absWorkingDir: workspace,
-  plugins: [{ name: 'release', setup: replaceModules }],
+  plugins: [
+    { name: 'release', setup: replaceModules },
+    { name: 'lazy', setup: delaySlowModules },
+  ],
 };
+
+/** Modules of Node's that take milliseconds to load, and that many a run does not use: loaded at their first use. */
+const slow = ['child_process', 'crypto', 'http', 'https', 'net', 'readline', 'tls', 'worker_threads'];
 
 /** Libraries that are loaded when they are needed, by name: files of their own, so that no start reads them. */
 const libraries = new Map();
@@ -99,6 +105,18 @@ function replaceModules({ onLoad }) {
     const filter = new RegExp(`${path.replaceAll(/[/.]/g, '[/\\\\.]')}$`);
     onLoad({ filter }, () => ({ contents, loader: 'ts' }));
   }
+}
+
+/** Gives a getter for each export in place of the module. */
+function delaySlowModules({ onResolve, onLoad }) {
+  const filter = new RegExp(`^node:(${slow.join('|')})$`);
+  onResolve({ filter }, ({ path, kind }) => (kind === 'import-statement' ? { path, namespace: 'lazy' } : undefined));
+  onLoad({ filter: /./, namespace: 'lazy' }, ({ path }) => {
+    const names = Object.keys(process.getBuiltinModule(path));
+    const getters = names.map((name) => `get ${name}() { return load().${name}; },`);
+    const load = `let found; const load = () => (found ??= require('${path}'));`;
+    return { contents: `${load} module.exports = { ${getters.join(' ')} };`, loader: 'js' };
+  });
 }
 
 function setLibrariesApart({ onResolve, resolve: find }) {
