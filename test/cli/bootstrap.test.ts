@@ -90,7 +90,7 @@ test('a wrong token, several records, a lock, an empty datastore: K3s says it fi
   ];
   for (const [it, error, hint] of cases) {
     const before = tree(it.dir);
-    for (const words of ['show', 'restore', 'reseal']) {
+    for (const words of ['show', 'reseal']) {
       const result = run(words, it);
       assert.is(result.code, 1, words);
       assert.match(result.stderr, error);
@@ -248,6 +248,42 @@ test('undo: refused when there is nothing, when the record was changed since, an
     run('undo', other, '--backup', join(it.dir, 'server/bootstrap-backups', name)).stderr,
     /a backup of sqlite at/,
   );
+});
+
+test('export and import: into another cluster, sealed with its token; what cannot be meant is refused', async () => {
+  const it = await cluster();
+  put(it.dir, { passphrase: 'correct horse\n', wrong: 'battery', 'other-token': 'c0ffeec0ffeec0ffee' });
+  const file = join(it.dir, 'cas.age');
+  const passphrase = ['--passphrase-file', join(it.dir, 'passphrase')];
+  assert.match(run('export', it, '--to', file).stderr, /neither a recipient nor a passphrase/);
+  assert.match(run('export', it, '--to', file, '--recipient', 'age1x').stderr, /not a recipient of age/);
+  const exported = run('export', it, '--to', file, ...passphrase);
+  assert.is(exported.code, 0, exported.stderr);
+  assert.match(exported.stdout, /0600 .*16 fields\n {2}can be opened by whoever knows the passphrase/);
+  noSecrets(exported.stdout, it.document);
+  assert.is(statSync(file).mode & 0o7777, 0o600);
+  assert.match(run('export', it, '--to', file, ...passphrase).stderr, /exists|taken|already/);
+
+  const other = await cluster(async () => ({}));
+  const token = ['--token-file', join(it.dir, 'other-token')];
+  const before = tree(other.dir);
+  assert.match(
+    run('import', other, ...token, '--from', file, '--passphrase-file', join(it.dir, 'wrong')).stderr,
+    /does not open/,
+  );
+  assert.match(run('import', other, ...token, '--from', file, '--identity', file).stderr, /no identity of age/);
+  assert.match(run('import', other, ...token, '--from', join(it.dir, 'none'), ...passphrase).stderr, /no such file/);
+  assert.equal(tree(other.dir), before);
+  const imported = run('import', other, ...token, '--from', file, ...passphrase);
+  assert.is(imported.code, 0, imported.stderr);
+  const record = other.records()[bootstrapKey('c0ffeec0ffeec0ffee')] ?? Buffer.of();
+  const { files } = parseBootstrapData(await unseal(record, 'c0ffeec0ffeec0ffee'));
+  for (const [name, { content }] of parseBootstrapData(it.document).files) {
+    if (name !== 'PasswdFile') assert.equal(Buffer.from(files.get(name)?.content ?? []), Buffer.from(content), name);
+  }
+  assert.match(Buffer.from(files.get('PasswdFile')?.content ?? []).toString(), /^c0ffeec0ffeec0ffee,server/);
+  assert.is(run('undo', other, ...token).code, 0);
+  assert.equal(other.records(), {});
 });
 
 test('wrong words: each with one clear line', async () => {
