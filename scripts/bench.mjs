@@ -3,13 +3,14 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { check } from './bench/check.mjs';
 import { compare } from './bench/compare.mjs';
 import { customCaCerts } from './bench/custom-ca-certs.mjs';
 import * as bulk from './bench/leaves.mjs';
 import { load, machine } from './bench/machine.mjs';
 import { markdown } from './bench/markdown.mjs';
 import { seesCpu } from './bench/process.mjs';
-import { useProgram } from './bench/programs.mjs';
+import { release, useProgram } from './bench/programs.mjs';
 import { rsaKeys, rsaProcess } from './bench/rsa.mjs';
 import { judge } from './bench/targets.mjs';
 import { workspace } from './setup.mjs';
@@ -20,7 +21,7 @@ const usage = `usage: npm run bench -- [--short] [--only NAME]... [--out DIR] [-
   --only NAME     only comparisons whose name begins so, more than once for more
   --list          name the comparisons and end
   --out DIR       where bench.json and bench.md go, bench-results when not given
-  --program FILE  time this k3s-pki.js, a release's say, instead of the checkout's
+  --program FILE  time this k3s-pki.js, the checkout's say, instead of a release that is built for it
 `;
 
 const options = readOptions();
@@ -36,6 +37,7 @@ const all = [
   bulk.keyAndSignature({ short }),
   bulk.leavesOut({ short }),
   bulk.leavesMillion({ short }),
+  check({ short }),
 ];
 if (options.list) {
   for (const { name, title } of all) process.stdout.write(`${name.padEnd(20)}${title}\n`);
@@ -49,7 +51,7 @@ if (options.program !== undefined) {
   const program = resolve(here, options.program);
   if (!existsSync(program)) refuse(`${options.program}: no such file`);
   useProgram(program);
-}
+} else useProgram(await release());
 
 const wanted = all.filter(({ name }) => only.some((prefix) => name.startsWith(prefix)));
 const started = new Date().toISOString();

@@ -114,6 +114,9 @@ function build(into) {
     const wasm = join(scratch, `${NAME}_bg.wasm`);
     run(join(checkout, 'node_modules', '.bin', 'wasm-opt'), [
       '-O3',
+      // Not into one caller whatever the size: V8 took 50 ms of a second thread to optimise the one function that a whole
+      // search for primes had become, beside the first key.
+      '--one-caller-inline-max-function-size=40',
       ...FEATURES.map((feature) => `--enable-${feature}`),
       '--strip-debug',
       '--strip-producers',

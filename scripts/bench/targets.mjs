@@ -52,6 +52,17 @@ const targets = [
   faster('key-and-signature', 'P-256 key and signature, against OpenSSL', 'openssl', 3.5),
   faster('leaves-out', 'client-kubelet certificates to files on tmpfs, against Go', 'go', 1),
   atMost('custom-ca-certs', 'generate-custom-ca-certs against the OpenSSL recipe', 'openssl', 0.2),
+  faster('check-10000', 'certificate check of thousands of files, against openssl x509 per file', 'openssl', 10),
+  {
+    text: 'certificate check of thousands of files: largest process under 200 MB',
+    comparison: 'check-10000',
+    measure: (subject) => {
+      const peak = subject('ours')?.peak?.max;
+      return peak === undefined ? undefined : { value: peak / 1e6 };
+    },
+    reached: (value) => value < 200,
+    show: (value) => `${value.toFixed(0)} MB`,
+  },
   {
     text: 'the most rows to a stream: largest process under 400 MB',
     comparison: 'leaves-million',

@@ -22,7 +22,7 @@ export interface Run {
 }
 
 /** The names that the program goes by. */
-export const programNames = ['k3s-pki', 'generate-custom-ca-certs'] as const;
+export const programNames = ['k3s-pki', 'generate-custom-ca-certs', 'rotate-default-ca-certs'] as const;
 
 export interface RunOptions {
   readonly name?: (typeof programNames)[number];
@@ -56,7 +56,8 @@ export function program({ name = 'k3s-pki' }: RunOptions = {}): string {
 }
 
 export function environment(added: RunOptions['env'] = {}): NodeJS.ProcessEnv {
-  const { DATA_DIR, PRODUCT, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...rest } = process.env;
+  const { DATA_DIR, PRODUCT, K3S_TOKEN, K3S_TOKEN_FILE, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...rest } =
+    process.env;
   return { ...rest, NO_COLOR: '1', ...added };
 }
 

@@ -69,6 +69,14 @@ if (go && ssl) {
     'certificate in DER': rewritten('request-header-ca.crt', derOf),
     'TRUSTED CERTIFICATE': rewritten('request-header-ca.crt', (pem) => blocks(pem).map(trusted).join('')),
     'cut-off certificate': rewritten('request-header-ca.crt', (pem) => pem.slice(0, 200)),
+    'damaged last certificate': rewritten('server-ca.crt', (pem) => {
+      const [leaf = '', intermediate = '', root = ''] = blocks(pem);
+      return leaf + intermediate + root.replace(/\n.{8}/, '\nMIIBAAAA');
+    }),
+    'headers before the first certificate': rewritten('client-ca.crt', (pem) =>
+      pem.replace(/CERTIFICATE-----\n/, 'CERTIFICATE-----\nNote: mine\n\n'),
+    ),
+    'cut-off last certificate': rewritten('server-ca.crt', (pem) => pem.slice(0, -30)),
     'empty certificate': rewritten('request-header-ca.crt', () => ''),
     'a key in an etcd bundle': rewritten('etcd/server-ca.crt', (pem) => pem + makeKey('ec:p256')),
     'a key in another bundle': rewritten('server-ca.crt', (pem) => pem + makeKey('ec:p256')),

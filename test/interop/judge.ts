@@ -69,28 +69,8 @@ export function present<Judge extends object>(suite: string, judge: Judge | Abse
 }
 
 function buildJudge(): GoJudge | Absent {
-  const go = spawnSync('go', ['version'], { cwd: goFolder, encoding: 'utf8' });
-  if (go.error) return { absent: 'no go' };
-  if (go.status !== 0) return { absent: `go does not start: ${firstLine(go.stderr)}` };
-  const folder = privateFolder();
-  const path = join(folder, `judge-${digestOfSources(go.stdout)}${process.platform === 'win32' ? '.exe' : ''}`);
-  if (!existsSync(path)) {
-    // Two test files may build at once: each builds beside the target, and the last rename wins with equal bytes.
-    const mine = `${path}.${process.pid}`;
-    const build = spawnSync('go', ['build', '-buildvcs=false', '-mod=readonly', '-o', mine, '.'], {
-      cwd: goFolder,
-      encoding: 'utf8',
-      // A workspace file above a checkout would bring other modules.
-      env: { ...process.env, GOWORK: 'off' },
-    });
-    if (build.status !== 0) {
-      rmSync(mine, { force: true });
-      // The compiler's errors follow a `# package` line and are our fault; anything else is the machine's lack.
-      if (/^# /m.test(build.stderr)) throw new Error(`go build: ${build.stderr}`);
-      return { absent: `go can't build the judge: ${firstLine(build.stderr.replace(/^go: downloading .*\n/gm, ''))}` };
-    }
-    renameSync(mine, path);
-  }
+  const path = buildProgram(goFolder);
+  if (typeof path !== 'string') return path;
   const run = (args: readonly string[], stdin = ''): Verdict => finished(path, spawn(path, args, stdin));
   const spoken = (args: readonly string[], stdin?: string): string => {
     const verdict = run(args, stdin);
@@ -112,6 +92,36 @@ function buildJudge(): GoJudge | Absent {
   };
 }
 
+/** Builds the Go program of a folder, once for the machine. Answers its path. */
+export function buildProgram(goFolder: string): string | Absent {
+  const go = spawnSync('go', ['version'], { cwd: goFolder, encoding: 'utf8' });
+  if (go.error) return { absent: 'no go' };
+  if (go.status !== 0) return { absent: `go does not start: ${firstLine(go.stderr)}` };
+  const folder = privateFolder();
+  const path = join(
+    folder,
+    `judge-${digestOfSources(goFolder, go.stdout)}${process.platform === 'win32' ? '.exe' : ''}`,
+  );
+  if (!existsSync(path)) {
+    // Two test files may build at once: each builds beside the target, and the last rename wins with equal bytes.
+    const mine = `${path}.${process.pid}`;
+    const build = spawnSync('go', ['build', '-buildvcs=false', '-mod=readonly', '-o', mine, '.'], {
+      cwd: goFolder,
+      encoding: 'utf8',
+      // A workspace file above a checkout would bring other modules.
+      env: { ...process.env, GOWORK: 'off' },
+    });
+    if (build.status !== 0) {
+      rmSync(mine, { force: true });
+      // The compiler's errors follow a `# package` line and are our fault; anything else is the machine's lack.
+      if (/^# /m.test(build.stderr)) throw new Error(`go build: ${build.stderr}`);
+      return { absent: `go can't build the judge: ${firstLine(build.stderr.replace(/^go: downloading .*\n/gm, ''))}` };
+    }
+    renameSync(mine, path);
+  }
+  return path;
+}
+
 /** A folder that only this user can write: whoever could put a program there would be our judge. */
 function privateFolder(): string {
   const user = process.getuid?.() ?? 'me';
@@ -125,7 +135,7 @@ function privateFolder(): string {
   return folder;
 }
 
-function digestOfSources(goVersion: string): string {
+function digestOfSources(goFolder: string, goVersion: string): string {
   const hash = createHash('sha256').update(goVersion);
   for (const name of readdirSync(goFolder).sort()) {
     if (/\.go$|^go\.(mod|sum)$/.test(name)) hash.update(`${name}\0`).update(readFileSync(join(goFolder, name)));
@@ -225,6 +235,14 @@ export type Keys = ReadonlyArray<{
   readonly file: string;
   readonly keys: ReadonlyArray<{ readonly label: string } & Partial<JudgedKey> & JudgedFailure>;
 }>;
+
+/** The line that `judge rotate-ca` answers two server folders with: what K3s's checks refuse, in its order. */
+export interface RotationAnswer {
+  readonly refused: ReadonlyArray<{ readonly field: string; readonly text: string }>;
+  /** By the CA's path below `tls`, without its suffix; absent where a bundle is unreadable. */
+  readonly oldTrustsNew: Readonly<Record<string, boolean>>;
+  readonly newTrustsOld: Readonly<Record<string, boolean>>;
+}
 
 /** A line for `judge verify`. Certificates are DER in base64, `at` is seconds since 1970; no usage is serverAuth. */
 export interface Question {

@@ -5,13 +5,25 @@ import type { OpenSsl, Verdict } from './judge.ts';
 /** The shell script itself, for whoever wants to time it. */
 export const recipeScript: string = join(import.meta.dirname, 'openssl-recipe.sh');
 
+/** The same of K3s's rotate-default-ca-certs, as `runRotationRecipe` runs it. */
+const rotationScript = join(import.meta.dirname, 'rotation-recipe.sh');
+
 /** The five leaf CAs, as paths below `tls` without their suffix. */
 export const leafCas = ['client-ca', 'server-ca', 'request-header-ca', 'etcd/peer-ca', 'etcd/server-ca'] as const;
 
 /** Runs the OpenSSL recipe of K3s's script. Files that stand in `dataDir` or in its `server/tls` are taken as the
  *  script takes them. It exits with 1 when a key is missing. */
 export function runRecipe(dataDir: string, product = 'k3s'): Verdict {
-  const result = spawnSync('sh', [recipeScript], {
+  return runScript(recipeScript, dataDir, product);
+}
+
+/** Runs the OpenSSL recipe of K3s's rotation on the CAs in `dataDir`: the set is in its `server/rotate-ca/tls`. */
+export function runRotationRecipe(dataDir: string, product = 'k3s'): Verdict {
+  return runScript(rotationScript, dataDir, product);
+}
+
+function runScript(script: string, dataDir: string, product: string): Verdict {
+  const result = spawnSync('sh', [script], {
     encoding: 'utf8',
     env: { ...process.env, DATA_DIR: dataDir, PRODUCT: product },
   });

@@ -1,9 +1,10 @@
 use crate::asn1::{self, Der, Reader};
 use crate::error::{Error, internal, malformed, unsupported};
+use crate::pem;
 use crate::public_key::{
     Curve, EC_PUBLIC_KEY, ED25519, KeyFacts, PublicKey, RSA_ENCRYPTION, bit_length, named_curve,
 };
-use crate::{pem, rsa_key};
+use crate::rsa_key::{self, RsaKey};
 use rand_core::CryptoRng;
 use ring::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use ring::{rand::SystemRandom, signature};
@@ -90,8 +91,7 @@ pub struct PrivateKey {
 }
 
 enum Secret {
-    /// DER RSAPrivateKey, every component checked.
-    Rsa(Der),
+    Rsa(RsaKey),
     /// Scalar, big endian, of the curve's size.
     Ec(Zeroizing<Vec<u8>>),
     /// RFC 8032's 32-octet private key.
@@ -120,19 +120,26 @@ pub fn rsa_from_primes(
     q: &pki_rsa::Prime,
     rng: &mut dyn CryptoRng,
 ) -> Result<Option<PrivateKey>, Error> {
-    let Some(der) = rsa_key::from_primes(p, q) else {
+    let Ok(pair) = pki_rsa::KeyPair::from_primes(p, q) else {
         return Ok(None);
     };
-    let key = PrivateKey::from_pkcs1(&der)?;
+    let key = PrivateKey::from_pkcs1(&pair.to_pkcs1_der())?;
     pairwise_check(&key, rng)?;
     Ok(Some(key))
 }
 
 /// Signs and verifies one message. Source: FIPS 140-3 IG 10.3.A, the pair-wise consistency test.
 fn pairwise_check(key: &PrivateKey, rng: &mut dyn CryptoRng) -> Result<(), Error> {
-    let message = b"pair-wise consistency";
-    let signature = key.sign(message, rng)?;
-    crate::signature::verify(key.signature_algorithm(), key.public(), message, &signature)
+    let mut message = Zeroizing::new(*b"pair-wise consistency of a key..");
+    let signature = match &key.secret {
+        Secret::Rsa(rsa) => {
+            rng.fill_bytes(message.as_mut_slice());
+            rsa.sign_secret_message_unverified(message.as_slice())?
+        }
+        Secret::Ec(_) | Secret::Ed25519(_) => Zeroizing::new(key.sign(message.as_slice(), rng)?),
+    };
+    let algorithm = key.signature_algorithm();
+    crate::signature::verify(algorithm, key.public(), message.as_slice(), &signature)
         .map_err(|_| Error::SelfCheckFailed("a new key does not verify its own signature".into()))
 }
 
@@ -181,9 +188,9 @@ impl PrivateKey {
     }
 
     fn from_pkcs1(der: &[u8]) -> Result<Self, Error> {
-        let (modulus, exponent) = rsa_key::check(der)?;
+        let (key, modulus, exponent) = RsaKey::check(der)?;
         Ok(Self {
-            secret: Secret::Rsa(Zeroizing::new(der.to_vec())),
+            secret: Secret::Rsa(key),
             public: PublicKey::Rsa { modulus, exponent },
         })
     }
@@ -359,9 +366,9 @@ impl PrivateKey {
     /// The DER of the key. Errors: `Unsupported` when the form does not belong to the algorithm.
     pub fn to_der(&self, form: Form) -> Result<Zeroizing<Vec<u8>>, Error> {
         match (&self.secret, form) {
-            (Secret::Rsa(der), Form::Pkcs1) => Ok(der.clone()),
+            (Secret::Rsa(key), Form::Pkcs1) => Ok(key.der().clone()),
             (Secret::Ec(scalar), Form::Sec1) => Ok(self.sec1(scalar, true)),
-            (Secret::Rsa(der), Form::Pkcs8) => Ok(self.pkcs8(der)),
+            (Secret::Rsa(key), Form::Pkcs8) => Ok(self.pkcs8(key.der())),
             (Secret::Ec(scalar), Form::Pkcs8) => Ok(self.pkcs8(&self.sec1(scalar, false))),
             (Secret::Ed25519(seed), Form::Pkcs8) => {
                 Ok(self.pkcs8(&asn1::tlv(asn1::OCTET_STRING, &[seed.as_slice()])))
@@ -420,13 +427,13 @@ impl PrivateKey {
     /// its own randomness for P-256 and P-384. Errors: `WeakKey` for RSA below 1024 bits, `Internal`.
     pub fn sign(&self, message: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, Error> {
         match (&self.secret, &self.public) {
-            (Secret::Rsa(der), PublicKey::Rsa { modulus, .. }) => {
+            (Secret::Rsa(key), PublicKey::Rsa { modulus, .. }) => {
                 if bit_length(modulus) < 1024 {
                     return Err(Error::WeakKey(
                         "an RSA key below 1024 bits signs nothing: use 2048 or more".into(),
                     ));
                 }
-                rsa_key::sign(der, message, rng)
+                key.sign(message, rng)
             }
             (Secret::Ec(scalar), PublicKey::Ec { curve, point }) => match ring_signing(*curve) {
                 Some(algorithm) => {

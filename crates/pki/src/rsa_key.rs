@@ -1,6 +1,6 @@
 //! RSA private keys: the one place that makes them, checks them and signs with them.
 
-use crate::asn1::{self, Reader};
+use crate::asn1::{self, Der, Reader};
 use crate::error::{Error, internal, malformed, unsupported};
 use crate::public_key::bit_length;
 use rand_core::CryptoRng;
@@ -78,15 +78,69 @@ impl<'a> Components<'a> {
     }
 }
 
-/// Checks a DER RSAPrivateKey: every number against the others. Returns modulus and exponent.
-/// Errors: `Malformed`; `Unsupported` for more than two primes or 16384 bits.
-pub(crate) fn check(der: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
-    let components = Components::read(der)?;
-    // Our engine wipes what it computes with; it takes 2048 to 8192 bits.
-    if pki_rsa::KeyPair::from_pkcs1_der(der).is_err() {
-        components.check()?;
+/// A DER RSAPrivateKey, every number of it checked against the others.
+pub(crate) struct RsaKey {
+    der: Der,
+    signer: Signer,
+}
+
+/// What the key was checked by, and signs with.
+enum Signer {
+    /// Wipes what it computes with; takes 2048 to 8192 bits.
+    Engine,
+    /// The crate `rsa`, for the rest.
+    Crate,
+}
+
+impl RsaKey {
+    /// Returns modulus and exponent too. Errors: `Malformed`; `Unsupported` for more than two primes or 16384 bits.
+    pub(crate) fn check(der: &[u8]) -> Result<(Self, Vec<u8>, Vec<u8>), Error> {
+        let components = Components::read(der)?;
+        let signer = if pki_rsa::KeyPair::from_pkcs1_der(der).is_ok() {
+            Signer::Engine
+        } else {
+            components.check()?;
+            Signer::Crate
+        };
+        let der = Zeroizing::new(der.to_vec());
+        let public = (components.n.to_vec(), components.e.to_vec());
+        Ok((Self { der, signer }, public.0, public.1))
     }
-    Ok((components.n.to_vec(), components.e.to_vec()))
+
+    pub(crate) fn der(&self) -> &Der {
+        &self.der
+    }
+
+    /// PKCS#1 v1.5 with SHA-256, blinded by `rng`.
+    pub(crate) fn sign(&self, message: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, Error> {
+        match self.signer {
+            Signer::Engine => self
+                .pair()?
+                .sign_pkcs1_v15(&digest_info(message), &mut Source(rng))
+                .map_err(|error| engine("RSA signature", &error)),
+            Signer::Crate => {
+                let hash = ring::digest::digest(&ring::digest::SHA256, message);
+                let key = Components::read(&self.der)?.key()?;
+                key.sign_with_rng(rng, Pkcs1v15Sign::new::<sha2::Sha256>(), hash.as_ref())
+                    .map_err(|_| internal("no RSA signature was made"))
+            }
+        }
+    }
+
+    /// For the pairwise test: see [`pki_rsa::KeyPair::sign_secret_message_unverified`].
+    pub(crate) fn sign_secret_message_unverified(
+        &self,
+        message: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.pair()?
+            .sign_secret_message_unverified(&digest_info(message))
+            .map_err(|error| engine("RSA signature", &error))
+    }
+
+    fn pair(&self) -> Result<pki_rsa::KeyPair, Error> {
+        pki_rsa::KeyPair::from_pkcs1_der_unchecked(&self.der)
+            .map_err(|_| internal("an RSA key that was checked is refused"))
+    }
 }
 
 /// Randomness of this crate as the engine takes it.
@@ -111,13 +165,6 @@ pub(crate) fn generate(bits: u32, rng: &mut dyn CryptoRng) -> Result<Zeroizing<V
     }
 }
 
-/// A key of two primes, as DER RSAPrivateKey. `None` when FIPS 186-5, A.1.3 does not allow these two together (about
-/// once in 2^99): then one of them has to be searched again.
-pub(crate) fn from_primes(p: &pki_rsa::Prime, q: &pki_rsa::Prime) -> Option<Zeroizing<Vec<u8>>> {
-    let pair = pki_rsa::KeyPair::from_primes(p, q).ok()?;
-    Some(pair.to_pkcs1_der())
-}
-
 fn engine(what: &str, error: &pki_rsa::RsaError) -> Error {
     match error {
         pki_rsa::RsaError::Fault => Error::SelfCheckFailed(error.to_string()),
@@ -129,17 +176,8 @@ fn engine(what: &str, error: &pki_rsa::RsaError) -> Error {
 const SHA256_INFO: &[u8] =
     b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
 
-/// PKCS#1 v1.5 with SHA-256, blinded by `rng`. Our engine signs with the keys that it accepts (2048 to 8192 bits), the
-/// crate `rsa` with the rest.
-pub(crate) fn sign(der: &[u8], message: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, Error> {
+/// DER DigestInfo of the message's SHA-256.
+fn digest_info(message: &[u8]) -> Vec<u8> {
     let hash = ring::digest::digest(&ring::digest::SHA256, message);
-    if let Ok(pair) = pki_rsa::KeyPair::from_pkcs1_der(der) {
-        let info = [SHA256_INFO, hash.as_ref()].concat();
-        return pair
-            .sign_pkcs1_v15(&info, &mut Source(rng))
-            .map_err(|error| engine("RSA signature", &error));
-    }
-    let key = Components::read(der)?.key()?;
-    key.sign_with_rng(rng, Pkcs1v15Sign::new::<sha2::Sha256>(), hash.as_ref())
-        .map_err(|_| internal("no RSA signature was made"))
+    [SHA256_INFO, hash.as_ref()].concat()
 }

@@ -93,6 +93,18 @@ impl KeyPair {
     /// # Errors
     /// [`RsaError::InvalidKey`] with what is wrong, [`RsaError::UnsupportedSize`] for the modulus.
     pub fn from_pkcs1_der(der: &[u8]) -> Result<Self, RsaError> {
+        let key = Self::from_pkcs1_der_unchecked(der)?;
+        key.check()?;
+        Ok(key)
+    }
+
+    /// The same for a key that [`KeyPair::from_pkcs1_der`] took before: the integers' relations, half a
+    /// millisecond of a 2048-bit signature, are not checked again. A signature of integers that
+    /// do not belong together is withheld all the same.
+    ///
+    /// # Errors
+    /// [`RsaError::InvalidKey`] for other DER.
+    pub fn from_pkcs1_der_unchecked(der: &[u8]) -> Result<Self, RsaError> {
         let numbers = der::decode(der)?.map(|bytes| {
             Zeroizing::new(BoxedUint::from_be_slice_truncated(
                 bytes,
@@ -100,48 +112,6 @@ impl KeyPair {
             ))
         });
         let [n, e, d, p, q, d_p, d_q, q_inverse] = numbers;
-        let bits = n.bit_width_vartime();
-        if !(2048..=8192).contains(&bits) {
-            return Err(RsaError::UnsupportedSize(bits));
-        }
-        let is_odd = |x: &BoxedUint| x.bit_vartime(0);
-        if !(is_odd(&n) && is_odd(&e) && is_odd(&p) && is_odd(&q)) {
-            return Err(RsaError::InvalidKey(
-                "the modulus, a prime or the public exponent is even",
-            ));
-        }
-        if e.bit_width_vartime() < 2 || *e >= *n {
-            return Err(RsaError::InvalidKey("the public exponent is out of range"));
-        }
-        // What one batch holds; the larger prime decides.
-        if p.bit_width() > 4160 || q.bit_width() > 4160 || p.bit_width().min(q.bit_width()) < 512 {
-            return Err(RsaError::InvalidKey("the primes differ too much in size"));
-        }
-        if *p == *q {
-            return Err(RsaError::InvalidKey("the primes are equal"));
-        }
-        let product = Zeroizing::new(p.concatenating_mul(&*q));
-        if *product != *n {
-            return Err(RsaError::InvalidKey(
-                "the modulus is not the product of the primes",
-            ));
-        }
-        if *d >= *n || *d_p >= *p || *d_q >= *q || *q_inverse >= *p {
-            return Err(RsaError::InvalidKey(
-                "an exponent or coefficient is out of range",
-            ));
-        }
-        for (prime, exponent) in [(&p, &d_p), (&p, &d), (&q, &d_q), (&q, &d)] {
-            let less = prime.wrapping_sub(BoxedUint::one_with_precision(prime.bits_precision()));
-            if !product_is_one(&e, exponent, &Zeroizing::new(less))? {
-                return Err(RsaError::InvalidKey("the exponents do not belong together"));
-            }
-        }
-        if !product_is_one(&q, &q_inverse, &p)? {
-            return Err(RsaError::InvalidKey(
-                "the coefficient is not the inverse of the second prime",
-            ));
-        }
         let public = |x: &BoxedUint| x.clone();
         Ok(Self {
             n: public(&n),
@@ -154,6 +124,63 @@ impl KeyPair {
             q_inverse,
             lanes: LaneChoice::Auto,
         })
+    }
+
+    fn check(&self) -> Result<(), RsaError> {
+        let Self {
+            n,
+            e,
+            d,
+            p,
+            q,
+            d_p,
+            d_q,
+            q_inverse,
+            lanes: _,
+        } = self;
+        let bits = n.bit_width_vartime();
+        if !(2048..=8192).contains(&bits) {
+            return Err(RsaError::UnsupportedSize(bits));
+        }
+        let is_odd = |x: &BoxedUint| x.bit_vartime(0);
+        if !(is_odd(n) && is_odd(e) && is_odd(p) && is_odd(q)) {
+            return Err(RsaError::InvalidKey(
+                "the modulus, a prime or the public exponent is even",
+            ));
+        }
+        if e.bit_width_vartime() < 2 || e >= n {
+            return Err(RsaError::InvalidKey("the public exponent is out of range"));
+        }
+        // What one batch holds; the larger prime decides.
+        if p.bit_width() > 4160 || q.bit_width() > 4160 || p.bit_width().min(q.bit_width()) < 512 {
+            return Err(RsaError::InvalidKey("the primes differ too much in size"));
+        }
+        if **p == **q {
+            return Err(RsaError::InvalidKey("the primes are equal"));
+        }
+        let product = Zeroizing::new(p.concatenating_mul(&**q));
+        if *product != *n {
+            return Err(RsaError::InvalidKey(
+                "the modulus is not the product of the primes",
+            ));
+        }
+        if **d >= *n || **d_p >= **p || **d_q >= **q || **q_inverse >= **p {
+            return Err(RsaError::InvalidKey(
+                "an exponent or coefficient is out of range",
+            ));
+        }
+        for (prime, exponent) in [(p, d_p), (p, d), (q, d_q), (q, d)] {
+            let less = prime.wrapping_sub(BoxedUint::one_with_precision(prime.bits_precision()));
+            if !product_is_one(e, exponent, &Zeroizing::new(less))? {
+                return Err(RsaError::InvalidKey("the exponents do not belong together"));
+            }
+        }
+        if !product_is_one(q, q_inverse, p)? {
+            return Err(RsaError::InvalidKey(
+                "the coefficient is not the inverse of the second prime",
+            ));
+        }
+        Ok(())
     }
 
     /// Chooses the arithmetic that [`KeyPair::sign_pkcs1_v15`] runs on.

@@ -69,6 +69,7 @@ fn filled<'a, M: Montgomery>(numbers: impl Iterator<Item = &'a Words>) -> Vec<&'
 /// Works with negative powers of two: with R = 2^r, the plain number 2^(r-m) is the Montgomery
 /// form of 2^-m, so nothing has to be brought into that form. From the exponent -m, squaring and
 /// doubling k times leads to -m 2^k + b = -(N-1), where b < 2^k, m = ceil((N-1) / 2^k).
+#[inline(never)]
 pub(crate) fn fermat_batch<M: Montgomery>(candidates: &[Words]) -> Vec<bool> {
     let moduli = filled::<M>(candidates.iter());
     let bits = bit_length(moduli[0]);
@@ -126,6 +127,7 @@ fn negated_modulo_power(n: &[u64], bits: u32) -> Words {
 
 /// `x = base^exponent` for every instance, in Montgomery form, by a fixed window; the table is
 /// read as a whole for every digit.
+#[inline(never)]
 pub(crate) fn power<M: Montgomery>(
     engine: &mut M,
     base: &M::Residue,
@@ -170,6 +172,7 @@ fn digit(words: &[u64], at: u32) -> usize {
     ((low | high) & ((1 << WINDOW) - 1)) as usize
 }
 
+#[inline(never)]
 pub(crate) fn miller_rabin_batch<M: Montgomery>(witnesses: &[Witness<'_>]) -> Vec<bool> {
     let moduli = filled::<M>(witnesses.iter().map(|w| w.number));
     let bases = filled::<M>(witnesses.iter().map(|w| w.base));
@@ -206,6 +209,7 @@ pub(crate) fn miller_rabin_batch<M: Montgomery>(witnesses: &[Witness<'_>]) -> Ve
     passed
 }
 
+#[inline(never)]
 pub(crate) fn lucas_batch<M: Montgomery>(numbers: &[&Words]) -> Vec<bool> {
     let parameters: Vec<Option<u64>> = numbers.iter().map(|n| lucas_parameter(n)).collect();
     let moduli = filled::<M>(numbers.iter().copied());
@@ -233,8 +237,7 @@ pub(crate) fn lucas_batch<M: Montgomery>(numbers: &[&Words]) -> Vec<bool> {
     let successors: Vec<Words> = moduli
         .iter()
         .map(|m| {
-            let mut next = Words::new(m.to_vec());
-            next.push(0);
+            let mut next = widened(m);
             add_small(&mut next, 1);
             next
         })
@@ -309,6 +312,14 @@ pub(crate) fn lucas_batch<M: Montgomery>(numbers: &[&Words]) -> Vec<bool> {
         .collect()
 }
 
+/// A copy with one word more; a push onto a full vector would leave the old memory unwiped.
+fn widened(x: &[u64]) -> Words {
+    let mut words = Words::new(Vec::with_capacity(x.len() + 1));
+    words.extend_from_slice(x);
+    words.push(0);
+    words
+}
+
 fn is_small(x: &[u64], small: u64) -> bool {
     let rest = x[1..].iter().fold(x[0] ^ small, |all, w| all | w);
     rest == 0
@@ -316,8 +327,7 @@ fn is_small(x: &[u64], small: u64) -> bool {
 
 /// Whether `x = n - small`.
 fn is_small_below(x: &[u64], n: &[u64], small: u64) -> bool {
-    let mut sum = Words::new(x.to_vec());
-    sum.push(0);
+    let mut sum = widened(x);
     add_small(&mut sum, small);
     let rest = sum
         .iter()

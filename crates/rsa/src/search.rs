@@ -142,6 +142,23 @@ impl Search {
     /// # Errors
     /// [`RsaError::Randomness`] when `rng` fails; the search may be stepped again.
     pub fn step(&mut self, rng: &mut dyn Random) -> Result<Option<KeyPair>, RsaError> {
+        let Some([p, q]) = self.step_primes(rng)? else {
+            return Ok(None);
+        };
+        let key = KeyPair::from_primes(&p, &q).ok();
+        if key.is_none() {
+            // Too close together, or d too small: never seen, and no fault of p alone.
+            self.found.push(p.words);
+        }
+        Ok(key)
+    }
+
+    /// Does one batch; the two primes of a key once they are found, which
+    /// [`KeyPair::from_primes`] takes with a chance of 1 - 2^-99.
+    ///
+    /// # Errors
+    /// As [`Search::step`].
+    pub fn step_primes(&mut self, rng: &mut dyn Random) -> Result<Option<[Prime; 2]>, RsaError> {
         let Some(trial) = &mut self.trial else {
             if self.found.len() < 2 {
                 if let Some(number) = self.hunt.step(rng, &mut self.progress)? {
@@ -171,22 +188,12 @@ impl Search {
         let [p, q] = self.found.as_slice() else {
             return Ok(None);
         };
-        let prime = |words: &Words| Prime {
+        let primes = [p, q].map(|words| Prime {
             words: words.clone(),
             bits,
-        };
-        let key = KeyPair::from_primes(&prime(p), &prime(q));
-        match key {
-            Ok(key) => {
-                self.found.clear();
-                Ok(Some(key))
-            }
-            // Too close together, or d too small: never seen, and no fault of p alone.
-            Err(_) => {
-                self.found.truncate(1);
-                Ok(None)
-            }
-        }
+        });
+        self.found.clear();
+        Ok(Some(primes))
     }
 
     /// Counts since this search was made.
@@ -252,6 +259,7 @@ impl Hunt {
         Ok(None)
     }
 
+    #[inline(never)]
     /// A uniform odd number with the range and the interval's room of FIPS 186-5, A.1.3.
     fn start(&self, rng: &mut dyn Random) -> Result<Words, RsaError> {
         let mut bytes = Zeroizing::new(vec![0u8; (self.bits / 8) as usize]);

@@ -1,11 +1,10 @@
 //! Leaves in batches: one `LeafIssuer` a worker.
 
+use crate::random::HostRng;
 use crate::scrub::scrubbed;
 use crate::{Thrown, thrown};
 use js_sys::Uint8Array;
 use pki::{Certificate, Check, KeyType, LaneChoice, LeafProfile, TableSize};
-use rand_core::{TryCryptoRng, TryRng};
-use std::convert::Infallible;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -91,39 +90,3 @@ impl LeafIssuer {
         name.to_owned()
     }
 }
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
-    fn fill_random(octets: &mut [u8]);
-}
-
-/// The host's randomness in as few calls as it allows; `SystemRng` takes it 256 octets at a time, which was 5 % of
-/// a batch. A host that gives none throws.
-struct HostRng;
-
-/// Source: Web Cryptography API, 10.1.1.
-const MOST: usize = 65_536;
-
-impl TryRng for HostRng {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut octets = [0; 4];
-        fill_random(&mut octets);
-        Ok(u32::from_le_bytes(octets))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut octets = [0; 8];
-        fill_random(&mut octets);
-        Ok(u64::from_le_bytes(octets))
-    }
-
-    fn try_fill_bytes(&mut self, octets: &mut [u8]) -> Result<(), Infallible> {
-        octets.chunks_mut(MOST).for_each(fill_random);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for HostRng {}

@@ -6,14 +6,23 @@
 mod bulk;
 mod json;
 pub mod primes;
+mod random;
 pub mod request;
 mod scrub;
 
+use crate::random::HostRng;
 use crate::scrub::scrubbed;
 use js_sys::Uint8Array;
-use pki::{Attribute, Certificate, Form, KeyType, PrivateKey, Request, Spec, SystemRng};
+use pki::{Attribute, Certificate, Form, KeyType, PrivateKey, Request, Spec};
+use std::alloc::System;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Memory is wiped when it is freed, whoever held it: the libraries' temporaries (inverses, remainders, base64) are not
+/// wiped by themselves.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 type Thrown<T> = Result<T, JsError>;
 
@@ -66,7 +75,7 @@ pub fn open_key(pem: Vec<u8>, passphrase: Option<Vec<u8>>) -> Thrown<Key> {
 #[wasm_bindgen(js_name = generateKey)]
 pub fn generate_key(key_type: &str) -> Thrown<Key> {
     let key_type = KeyType::parse(key_type).map_err(thrown)?;
-    scrubbed(|| pki::generate(key_type, &mut SystemRng::default()))
+    scrubbed(|| pki::generate(key_type, &mut HostRng))
         .map(Key)
         .map_err(thrown)
 }
@@ -217,10 +226,9 @@ impl Blank {
             .map(|der| Certificate::from_der(&der))
             .transpose()
             .map_err(thrown)?;
-        let mut rng = SystemRng::default();
         scrubbed(|| {
             let (subject, issuer_key) = (subject.0.public(), &issuer_key.0);
-            pki::issue(&self.0, subject, issuer_key, issuer.as_ref(), &mut rng)
+            pki::issue(&self.0, subject, issuer_key, issuer.as_ref(), &mut HostRng)
         })
         .map(|made| json::certificate(&made))
         .map_err(thrown)

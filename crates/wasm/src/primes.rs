@@ -1,12 +1,13 @@
 //! The search for the primes of RSA keys, so that workers can share one key.
 
 use js_sys::Uint8Array;
-use pki::rsa_engine::{LaneChoice, Prime, PrimeSearch, Random, RsaError};
-use pki::{SystemRng, rsa_from_primes};
+use pki::rsa_engine::{LaneChoice, Prime, PrimeSearch, Progress, Random, RsaError, Search};
+use pki::rsa_from_primes;
 use rand_core::Rng;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
+use crate::random::HostRng;
 use crate::scrub::scrubbed;
 use crate::{Key, Thrown, thrown};
 
@@ -19,18 +20,7 @@ impl RsaPrimeSearch {
     /// For keys of `key_bits` bits. `lanes`: `auto`, `fma`, `simd` or `scalar`.
     #[wasm_bindgen(constructor)]
     pub fn new(key_bits: u32, lanes: &str) -> Thrown<Self> {
-        let lanes = match lanes {
-            "auto" => LaneChoice::Auto,
-            "fma" => LaneChoice::Fma,
-            "simd" => LaneChoice::Simd,
-            "scalar" => LaneChoice::Scalar,
-            _ => {
-                return Err(JsError::new(
-                    "unsupported: lanes are auto, fma, simd or scalar",
-                ));
-            }
-        };
-        PrimeSearch::new(key_bits, lanes)
+        PrimeSearch::new(key_bits, lane_choice(lanes)?)
             .map(Self)
             .map_err(|error| search_failed(&error))
     }
@@ -40,7 +30,7 @@ impl RsaPrimeSearch {
     pub fn step(&mut self) -> Thrown<Option<Uint8Array>> {
         let prime = self
             .0
-            .step(&mut System(SystemRng::default()))
+            .step(&mut Host)
             .map_err(|error| search_failed(&error))?;
         // Copied straight into JavaScript's memory: a returned Vec would be freed without being wiped.
         Ok(prime.map(|prime| Uint8Array::from(prime.to_be_bytes().as_slice())))
@@ -48,9 +38,7 @@ impl RsaPrimeSearch {
 
     /// Candidates tested so far.
     pub fn tests(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let tests = self.0.progress().tests as f64;
-        tests
+        tests(self.0.progress())
     }
 }
 
@@ -60,17 +48,68 @@ pub fn rsa_key_from_primes(p: Vec<u8>, q: Vec<u8>) -> Thrown<Option<Key>> {
     let (p, q) = (Zeroizing::new(p), Zeroizing::new(q));
     let prime = |bytes: &[u8]| Prime::from_be_bytes(bytes).map_err(|error| search_failed(&error));
     scrubbed(|| {
-        rsa_from_primes(&prime(&p)?, &prime(&q)?, &mut SystemRng::default())
+        rsa_from_primes(&prime(&p)?, &prime(&q)?, &mut HostRng)
             .map(|key| key.map(Key))
             .map_err(thrown)
     })
 }
 
-struct System(SystemRng);
+/// A search for both primes of a key: its final tests take two at once, which saves a tenth of two searches for one.
+#[wasm_bindgen]
+pub struct RsaPairSearch(Search);
 
-impl Random for System {
+#[wasm_bindgen]
+impl RsaPairSearch {
+    /// As `RsaPrimeSearch`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(key_bits: u32, lanes: &str) -> Thrown<Self> {
+        Search::new(key_bits, lane_choice(lanes)?)
+            .map(Self)
+            .map_err(|error| search_failed(&error))
+    }
+
+    /// One bounded step; big-endian bytes of one prime and then the other once both are found, and the next step begins
+    /// another search.
+    pub fn step(&mut self) -> Thrown<Option<Uint8Array>> {
+        let primes = self
+            .0
+            .step_primes(&mut Host)
+            .map_err(|error| search_failed(&error))?;
+        Ok(primes.map(|[p, q]| {
+            let (p, q) = (p.to_be_bytes(), q.to_be_bytes());
+            Uint8Array::from(Zeroizing::new([p.as_slice(), q.as_slice()].concat()).as_slice())
+        }))
+    }
+
+    /// Candidates tested so far.
+    pub fn tests(&self) -> f64 {
+        tests(self.0.progress())
+    }
+}
+
+fn tests(progress: Progress) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let tests = progress.tests as f64;
+    tests
+}
+
+fn lane_choice(name: &str) -> Thrown<LaneChoice> {
+    match name {
+        "auto" => Ok(LaneChoice::Auto),
+        "fma" => Ok(LaneChoice::Fma),
+        "simd" => Ok(LaneChoice::Simd),
+        "scalar" => Ok(LaneChoice::Scalar),
+        _ => Err(JsError::new(
+            "unsupported: lanes are auto, fma, simd or scalar",
+        )),
+    }
+}
+
+struct Host;
+
+impl Random for Host {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), RsaError> {
-        self.0.fill_bytes(out);
+        HostRng.fill_bytes(out);
         Ok(())
     }
 }

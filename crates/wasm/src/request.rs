@@ -1,8 +1,9 @@
 //! Certification requests: what they ask for, and certificates for their keys.
 
+use crate::random::HostRng;
 use crate::scrub::scrubbed;
 use crate::{Blank, Key, Thrown, json, thrown};
-use pki::{Certificate, CertificateRequest, Spec, Style, SystemRng};
+use pki::{Certificate, CertificateRequest, Spec, Style};
 use wasm_bindgen::prelude::*;
 
 /// `CertificateRequest` as JSON, from DER. Its signature was verified.
@@ -30,14 +31,13 @@ impl Blank {
             style: Style::K3s,
             ..self.0.clone()
         };
-        let mut rng = SystemRng::default();
         scrubbed(|| {
             pki::issue(
                 &spec,
                 &request.public_key,
                 &issuer_key.0,
                 Some(&issuer),
-                &mut rng,
+                &mut HostRng,
             )
         })
         .map(|made| json::certificate(&made))

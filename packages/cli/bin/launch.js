@@ -1,39 +1,34 @@
 // Plain JavaScript that every Node since 18 can read: an older one gets one clear line, or the Node of the checkout.
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { cache, dependency, load, ownNode, root } from './layout.js';
 
 const oldest = [22, 19];
 
 /** Starts the program as `programName`; in a checkout the TypeScript runs as it is. */
 export async function launch(programName) {
   if (!isRecent(process.versions.node)) return relaunch(programName);
-  const main = new URL('../src/main.ts', import.meta.url);
-  if (!existsSync(new URL('../node_modules/clipanion', import.meta.url))) {
-    return refuse(
-      programName,
-      'this checkout is not set up',
-      `run npm start in ${fileURLToPath(new URL('../../..', import.meta.url))}`,
-    );
+  if (dependency !== undefined && !existsSync(dependency)) {
+    return refuse(programName, 'this checkout is not set up', `run npm start in ${fileURLToPath(root)}`);
   }
   // Compiled code and stripped types are kept beside the program: from the second run on, start-up takes a quarter of the
   // time. Not in the shared temporary folder, Node's default: another user could put code there that we would run.
   if (process.env.NODE_DISABLE_COMPILE_CACHE === undefined) {
-    nodeModule.enableCompileCache?.(fileURLToPath(new URL('../.cache', import.meta.url)));
+    nodeModule.enableCompileCache?.(cache);
   }
-  const { main: run } = await import(main.href);
-  process.exitCode = await run(programName, process.argv.slice(2));
+  const { main } = await load();
+  process.exitCode = await main(programName, process.argv.slice(2));
 }
 
 /** Runs the same command line under the Node that set-up brought, signals and exit code passed through. */
-function relaunch(programName) {
-  const node = fileURLToPath(new URL('../../../node_modules/node/bin/node', import.meta.url));
-  if (!existsSync(node)) {
+async function relaunch(programName) {
+  if (ownNode === undefined || !existsSync(ownNode)) {
     refuse(programName, `Node.js ${process.versions.node} is too old`, `install Node.js ${oldest.join('.')} or newer`);
     return;
   }
-  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' });
+  const { spawn } = await import('node:child_process');
+  const child = spawn(fileURLToPath(ownNode), process.argv.slice(1), { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143);

@@ -1,7 +1,12 @@
 import type { Certificate, Core, KeyProgress, PrivateKey } from '@k3s-pki/core';
-import type { CustomCaPlan, FilePart, PlanId, PlannedFile, PlannedIssuer } from '@k3s-pki/plan';
+import { caHash, formatToken, parseToken, randomPassword, tokenFileText } from '@k3s-pki/k3s';
+import type { CaPlan, FilePart, PlanId, PlannedFile, PlannedIssuer } from '@k3s-pki/plan';
 import { internalError } from './failure.ts';
+import { concat, withUnixLines } from './octets.ts';
 import type { Reading } from './snapshot.ts';
+
+/** Opened keys of found CAs, by the SHA-256 of their SubjectPublicKeyInfo. */
+export type SigningKeys = ReadonlyMap<string, PrivateKey>;
 
 /** The bytes of every planned file, in the plan's order, and the certificates that were made on the way. */
 export interface Artifacts {
@@ -13,22 +18,23 @@ export interface Artifacts {
 const caKeyUsage = ['digitalSignature', 'keyEncipherment', 'keyCertSign'];
 
 /**
- * Makes what a plan describes, in memory: keys, then certificates from the root down, then the files. `signingKey` is
- * the opened key of the found CA that signs, when there is one. `random` draws serials. Keys are wiped before it
- * returns; the files' bytes are the caller's.
+ * Makes what a plan describes, in memory: keys, then certificates from the root down, then the files, tokens last.
+ * `random` draws serials and passwords, `at` (seconds since 1970) is when a token's chain is judged. New keys are wiped
+ * before it returns; `signingKeys` and the files' bytes are the caller's.
  */
 export async function makeArtifacts(
-  plan: CustomCaPlan,
+  plan: CaPlan,
   { snapshot, contents }: Reading,
   core: Core,
   options: {
-    signingKey: PrivateKey | undefined;
+    signingKeys: SigningKeys;
+    at: number;
     random: (bytes: number) => Uint8Array;
     signal: AbortSignal;
     onProgress: KeyProgress;
   },
 ): Promise<Artifacts> {
-  const { signal, onProgress, random, signingKey } = options;
+  const { signal, onProgress, random, signingKeys, at } = options;
   const made = await core.generateKeys(
     plan.keys.map(({ type }) => type),
     { signal, onProgress },
@@ -46,12 +52,12 @@ export async function makeArtifacts(
     const issuerOf = (id: PlanId, issuer: PlannedIssuer): [PrivateKey, Certificate?] => {
       if (issuer.kind === 'self') return [keyOf(id)];
       if (issuer.kind === 'new') return [keyOf(issuer.id), certificates.get(issuer.id) ?? internalError(issuer.id)];
-      return [
-        signingKey ?? internalError(`${issuer.keyFile} was not opened`),
-        found.get(issuer.certificate.sha256) ?? internalError(issuer.certificate.file),
-      ];
+      const certificate = found.get(issuer.certificate.sha256) ?? internalError(issuer.certificate.file);
+      const key = signingKeys.get(certificate.key.spkiSha256) ?? internalError(`${issuer.keyFile} was not opened`);
+      return [key, certificate];
     };
-    for (const { id, commonName, issuer, notBefore, notAfter, pathLength } of plan.certificates) {
+    for (const planned of plan.certificates) {
+      const { id, key = id, commonName, issuer, notBefore, notAfter, pathLength, authorityKeyId = true } = planned;
       const [issuerKey, issuerCertificate] = issuerOf(id, issuer);
       const spec = {
         subject: [['CN', commonName]],
@@ -60,9 +66,11 @@ export async function makeArtifacts(
         serial: serial(random),
         ca: pathLength === undefined ? {} : { pathLength },
         keyUsage: caKeyUsage,
+        authorityKeyId,
       } as const;
-      certificates.set(id, core.issue(spec, keyOf(id), issuerKey, issuerCertificate));
+      certificates.set(id, core.issue(spec, keyOf(key), issuerKey, issuerCertificate));
     }
+    const written = new Map<string, Uint8Array>();
     const render = (part: FilePart): Uint8Array => {
       switch (part.kind) {
         case 'new-key':
@@ -80,14 +88,35 @@ export async function makeArtifacts(
           if (block === undefined || bytes === undefined) return internalError(part.file);
           return withUnixLines(bytes.subarray(block.start, block.end));
         }
+        case 'token': {
+          const bundle = written.get(part.bundle) ?? internalError(part.bundle);
+          const old = part.file === undefined ? text(randomPassword(random)) : contents.get(part.file);
+          return joinToken(old ?? internalError(`${part.file}`), bundle, core, at);
+        }
       }
     };
-    const files = plan.files.map((file) => ({ ...file, content: concat(file.parts.map(render)) }));
+    const files = plan.files.map((file) => {
+      const content = concat(file.parts.map(render));
+      written.set(file.path, content);
+      return { ...file, content };
+    });
     return { files, certificates };
   } finally {
     for (const key of keys.values()) key.wipe();
-    signingKey?.wipe();
   }
+}
+
+/** The text of a token file for a bundle: its CA hash, and the credentials of the token in `file`, whatever its hash. */
+function joinToken(file: Uint8Array, bundle: Uint8Array, core: Core, at: number): Uint8Array {
+  const parsed = parseToken(tokenFileText(file) ?? '');
+  if (!parsed.ok || parsed.token.kind !== 'password') return internalError('a token that was not checked');
+  const certificates = core
+    .inspect(bundle)
+    .flatMap((block) => (block.kind === 'certificate' ? [block.certificate] : []));
+  const { hash } = caHash(bundle, certificates, (request) => core.chains(request), at);
+  // A bare password stands for the server's own user.
+  const token = parsed.token.user === '' ? { ...parsed.token, user: 'server' } : parsed.token;
+  return text(`${formatToken(token, hash)}\n`);
 }
 
 /** 64 random bits, never zero, as K3s's script draws its first serial; positive in DER by a leading zero octet. */
@@ -96,29 +125,6 @@ function serial(random: (bytes: number) => Uint8Array): string {
     const hex = Buffer.from(random(8)).toString('hex');
     if (/[1-9a-f]/.test(hex)) return hex;
   }
-}
-
-/** One piece after the other; the pieces, which are copies and may be secret, are overwritten. */
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-    piece.fill(0);
-  }
-  return whole;
-}
-
-/** A copy of a PEM block with LF line ends and a final newline. */
-function withUnixLines(block: Uint8Array): Uint8Array {
-  const lines = block.filter((byte) => byte !== 0x0d);
-  if (lines.at(-1) === 0x0a) return lines;
-  const ended = new Uint8Array(lines.length + 1);
-  ended.set(lines);
-  ended[lines.length] = 0x0a;
-  lines.fill(0);
-  return ended;
 }
 
 function text(pem: string): Uint8Array {

@@ -1,12 +1,11 @@
-import type { Cli, Definition } from 'clipanion';
-import { commands } from './commands/commands.ts';
+import { Cli } from 'clipanion';
+import { type CommandClass, type CommandEntry, commands } from './commands/commands.ts';
 import type { Context } from './context.ts';
+import { wrap } from './render/text.ts';
 import { columns, painter } from './terminal.ts';
 import { version } from './version.ts';
 
-type CommandClass = (typeof commands)[number];
-
-/** What stands for an option's value in help. */
+/** What stands for an option's value in help; a command's words in front where it differs there. */
 const valueNames: Readonly<Record<string, string>> = {
   '--data-dir': 'DIR',
   '--product': 'NAME',
@@ -22,15 +21,26 @@ const valueNames: Readonly<Record<string, string>> = {
   '--profile': 'NAMES',
   '--ca-dir': 'DIR',
   '--from': 'FILE',
+  'generate-custom-ca-certs --from': 'DIR',
   '--csr': 'FILE',
   '--nodes': 'N',
   '--type': 'TYPE',
+  '--key-type': 'TYPE',
+  '--keep': 'N',
+  '--token-file': 'FILE',
+  '--ca': 'FILE',
+  '--server': 'URL',
+  '--timeout': 'SECONDS',
+  '--seconds': 'N',
+  '--user': 'NAME',
   '--count': 'N',
   '--name': 'PATTERN',
   '--key': 'TYPE',
   '--cluster-domain': 'DOMAIN',
   '--service-ip': 'IP',
   '--out': 'DIR',
+  'token new --out': 'FILE',
+  'token for --out': 'FILE',
   '--tar': 'FILE',
   '--jsonl': 'FILE',
   '--manifest': 'FILE',
@@ -38,15 +48,35 @@ const valueNames: Readonly<Record<string, string>> = {
   '--check': 'HOW',
   '--shard': 'I/N',
   '--shards': 'N',
+  '--topology': 'NAME',
+  '--against': 'DIR',
+  '--connect': 'HOST:PORT',
+  '--server-name': 'NAME',
+  '--k3s-version': 'VERSION',
+  '--warn': 'DAYS',
+  '--fail-on': 'WHEN',
+  '--to': 'FILE',
+  '--within': 'DAYS',
+  '--service': 'NAMES',
+  '--path': 'DIR',
+  '--config': 'FILE',
+  '--datastore-endpoint': 'URL',
+  '--datastore-cafile': 'FILE',
+  '--datastore-certfile': 'FILE',
+  '--datastore-keyfile': 'FILE',
+  '--new-token-file': 'FILE',
+  '--recipient': 'AGE1...',
+  '--identity': 'FILE',
+  '--backup': 'FILE',
 };
 
-/** `k3s-pki` alone and `k3s-pki --help`; with `paths`, the help of a word that several commands begin with. */
-export function overview(cli: Cli<Context>, { stdout }: Context, paths: readonly string[][] = []): string {
+/** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */
+export async function overview({ stdout }: Context, below: readonly CommandEntry[] = []): Promise<string> {
   const paint = painter(stdout);
   const width = Math.min(columns(stdout), 100);
-  const shown = commands.filter((command) => paths.length === 0 || paths.some((path) => path === command.paths[0]));
-  const rows = shown.map(
-    (command) => [command.paths[0]?.join(' ') ?? '', definitionOf(cli, command).description ?? ''] as const,
+  const shown = below.length === 0 ? commands : below;
+  const rows = await Promise.all(
+    shown.map(async ({ path, load }) => [path.join(' '), (await load()).usage?.description ?? ''] as const),
   );
   return [
     `${paint('bold', 'k3s-pki')} ${version} - certificates of a K3s or RKE2 cluster, made and checked`,
@@ -75,21 +105,22 @@ export function overview(cli: Cli<Context>, { stdout }: Context, paths: readonly
 }
 
 /** `k3s-pki COMMAND --help`. */
-export function commandHelp(cli: Cli<Context>, command: CommandClass, { stdout }: Context): string {
+export function commandHelp(command: CommandClass, { stdout }: Context): string {
   const paint = painter(stdout);
   const width = Math.min(columns(stdout), 100);
-  const { description = '', options } = definitionOf(cli, command);
-  const path = command.paths[0]?.join(' ') ?? '';
-  const { details = '', examples = [] } = command.usage ?? {};
+  const path = command.paths?.[0]?.join(' ') ?? '';
+  const { description = '', details = '', examples = [] } = command.usage ?? {};
+  const { options = [], usage = path } = Cli.from<Context>([command], { binaryName: 'k3s-pki' }).definitions()[0] ?? {};
   const rows = [
-    ...options.map((option) => [withValueName(option.definition), option.description ?? ''] as const),
+    ...options.map((option) => [withValueName(option.definition, path), option.description ?? ''] as const),
     ['-h, --help', 'this text'] as const,
   ];
   return [
     ...wrap(`${paint('bold', `k3s-pki ${path}`)} - ${description}`, width, ''),
     '',
     paint('bold', 'Usage'),
-    `  k3s-pki ${path} [OPTIONS]`,
+    // clipanion does not say what the arguments at the end are; they are paths in every command that has some.
+    `  ${usage.replace(/ \.\.\.$/, ' [PATH]...')} [OPTIONS]`,
     '',
     ...paragraphs(details).flatMap((paragraph) => [...wrap(paragraph, width, ''), '']),
     paint('bold', 'Options'),
@@ -100,14 +131,11 @@ export function commandHelp(cli: Cli<Context>, command: CommandClass, { stdout }
   ].join('\n');
 }
 
-/** clipanion's definition, which has the options; it lists commands with a usage in the order of registration. */
-function definitionOf(cli: Cli<Context>, command: CommandClass): Definition {
-  const definition = cli.definitions()[commands.indexOf(command)];
-  return { ...definition, description: command.usage?.description ?? '' } as Definition;
-}
-
-function withValueName(definition: string): string {
-  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => `${option} ${valueNames[option] ?? 'VALUE'}`);
+function withValueName(definition: string, path: string): string {
+  return definition.replace(/(--[\w-]+) #0/, (_, option: string) => {
+    const name = valueNames[`${path} ${option}`] ?? valueNames[option] ?? 'VALUE';
+    return `${option} ${name}`;
+  });
 }
 
 function paragraphs(text: string): string[] {
@@ -130,16 +158,4 @@ function table(
     if (name.length > first) return [`  ${paint(name)}`, ...lines];
     return [`  ${paint(name)}${' '.repeat(first - name.length)}  ${(lines[0] ?? '').trimStart()}`, ...lines.slice(1)];
   });
-}
-
-function wrap(text: string, width: number, indent: string): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return line === '' ? lines : [...lines, indent + line];
 }

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { createCore } from '@k3s-pki/core';
+import type { Core } from '@k3s-pki/core';
+import { compileCore } from '@k3s-pki/core/compile';
+import { commandOf, wordsOf } from './commands/commands.ts';
 import type { Context } from './context.ts';
 import { exitCode } from './failure.ts';
 import { lanesOf } from './lanes.ts';
-import { run } from './run.ts';
 
 /** Runs the program on this process's streams and answers its exit code. Source of the codes: `failure.ts`. */
 export async function main(programName: string, argv: readonly string[]): Promise<number> {
@@ -19,7 +19,9 @@ export async function main(programName: string, argv: readonly string[]): Promis
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
 
-  let core: ReturnType<typeof createCore> | undefined;
+  // Other threads compile the core while this one loads the rest. `core` below tells when it cannot be compiled.
+  if (commandOf(wordsOf(programName, argv))?.core) compileCore().catch(() => {});
+  let core: Promise<Core> | undefined;
   const context: Context = {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -29,15 +31,26 @@ export async function main(programName: string, argv: readonly string[]): Promis
     programName,
     cwd: process.cwd(),
     clock: Date.now,
-    random: (bytes) => randomBytes(bytes),
-    core: () => (core ??= createCore({ lanes: lanesOf(process.env) })),
+    // Loading it takes 5 ms, which help and the like do without.
+    random: (bytes) => process.getBuiltinModule('node:crypto').randomBytes(bytes),
+    core: () => (core ??= loadCore(process.env)),
     signal: interruption.signal,
   };
   try {
+    const { run } = await import('./run.ts');
     return await run(argv, context);
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
-    if (core !== undefined) await (await core).close();
+    // One that could not be loaded was reported where it was asked for.
+    await core?.then(
+      (loaded) => loaded.close(),
+      () => {},
+    );
   }
+}
+
+async function loadCore(env: NodeJS.ProcessEnv): Promise<Core> {
+  const { createCore } = await import('@k3s-pki/core');
+  return createCore({ lanes: lanesOf(env) });
 }

@@ -1,10 +1,7 @@
 import { Cli, type Command, UsageError } from 'clipanion';
-import { distance } from 'fastest-levenshtein';
-import { commands } from './commands/commands.ts';
+import { type CommandClass, type CommandEntry, commandOf, commands, wordsOf } from './commands/commands.ts';
 import type { Context } from './context.ts';
 import { exitCode, Failure, type Message } from './failure.ts';
-import { commandHelp, overview } from './help.ts';
-
 import { writeMessages } from './render/messages.ts';
 import { structuredFormat, writeStructured } from './render/structured.ts';
 import { version } from './version.ts';
@@ -15,9 +12,7 @@ import { version } from './version.ts';
  */
 export async function run(argv: readonly string[], context: Context): Promise<number> {
   const { programName, stdout } = context;
-  // K3s's scripts are programs of one command each; ours bear the same names.
-  const words = programName === 'k3s-pki' ? [...argv] : [programName, ...argv];
-  const cli = Cli.from<Context>([...commands], { binaryName: 'k3s-pki', binaryVersion: version });
+  const words = wordsOf(programName, argv);
   const options = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
   try {
     if (options.some((word) => word === '--version' || word === '-v')) {
@@ -27,100 +22,109 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     const wantsHelp = options.some((word) => word === '--help' || word === '-h') || words[0] === 'help';
     const named = words.filter((word) => !word.startsWith('-') && word !== 'help');
     if (wantsHelp || words.length === 0) {
-      const command = commandOf(named);
+      const entry = commandOf(named);
       const below = groupOf(named);
-      if (command === undefined && named.length > 0 && below.length === 0) throw unknownCommand(named);
-      stdout.write(command ? commandHelp(cli, command, context) : overview(cli, context, below));
+      if (entry === undefined && named.length > 0 && below.length === 0) throw await unknownCommand(named);
+      const { commandHelp, overview } = await import('./help.ts');
+      stdout.write(entry ? commandHelp(await entry.load(), context) : await overview(context, below));
       return exitCode.done;
     }
-    if (commandOf(words) === undefined) throw unknownCommand(words);
-    const command = parse(cli, words, context);
+    const entry = commandOf(words);
+    if (entry === undefined) throw await unknownCommand(words);
+    const command = await parse(await entry.load(), words, context);
     return await command.validateAndExecute();
   } catch (error) {
     return await report(error, words, context);
   }
 }
 
-type CommandClass = (typeof commands)[number];
-
-/** The command whose path the words begin with; the longest wins. */
-function commandOf(words: readonly string[]): CommandClass | undefined {
-  const starts = (path: readonly string[]) => path.every((word, index) => words[index] === word);
-  return commands
-    .filter((command) => command.paths.some(starts))
-    .sort((a, b) => (b.paths[0]?.length ?? 0) - (a.paths[0]?.length ?? 0))[0];
+/** The commands that go on where the words end, such as those of `certificate`. */
+function groupOf(words: readonly string[]): CommandEntry[] {
+  return commands.filter(
+    ({ path }) => path.length > words.length && words.every((word, index) => path[index] === word),
+  );
 }
 
-/** The command paths that go on where the words end, such as those of `certificate`. */
-function groupOf(words: readonly string[]): string[][] {
-  return commands
-    .flatMap((command) => command.paths)
-    .filter((path) => path.length > words.length && words.every((word, index) => path[index] === word));
-}
-
-function parse(cli: Cli<Context>, words: string[], context: Context): Command<Context> {
+async function parse(command: CommandClass, words: string[], context: Context): Promise<Command<Context>> {
+  const cli = Cli.from<Context>([command], { binaryName: 'k3s-pki', binaryVersion: version });
   try {
     return cli.process(words, context);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw usage(syntaxMessage(error as Error, words, cli));
+    throw usage(await syntaxMessage(error as Error, command, cli));
   }
 }
 
 /** One line for clipanion's syntax errors, which are paragraphs. */
-function syntaxMessage({ message }: Error, words: readonly string[], cli: Cli<Context>): Message {
-  const command = commandOf(words);
-  const path = command?.paths[0]?.join(' ') ?? '';
+async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli<Context>): Promise<Message> {
+  const path = command.paths?.[0]?.join(' ') ?? '';
   const see = `see k3s-pki ${path} --help`;
   const option = /Unsupported option name \("([^"]+)"\)/.exec(message)?.[1];
   if (option !== undefined) {
     const known = cli
       .definitions()
-      .filter((definition) => definition.path === `k3s-pki ${path}`)
       .flatMap(({ options }) => options.flatMap(({ definition }) => definition.split(/[ ,]/)))
       .filter((word) => word.startsWith('--'));
-    const similar = nearest(option, [...known, '--help', '--version']);
+    const similar = await nearest(option, [...known, '--help', '--version']);
     return { error: `unknown option ${option}`, hint: similar ? `did you mean ${similar}?` : see };
   }
   if (/Not enough arguments to option/.test(message)) {
     return { error: `option ${/option ([-\w]+)/.exec(message)?.[1] ?? ''} needs a value`, hint: see };
   }
+  if (/Not enough positional arguments/.test(message)) {
+    const words = cli.definitions().flatMap(({ usage }) => [...usage.matchAll(/<(.+?)>/g)].map(([, name]) => name));
+    return { error: `${path} needs ${words.join(', ')}`, hint: see };
+  }
   const extra = /Extraneous positional argument \("([^"]+)"\)/.exec(message)?.[1];
-  if (extra !== undefined) return { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  if (extra !== undefined) {
+    return mayBeSecret(path.split(' '), extra)
+      ? { error: 'unexpected argument', hint: tokenHint }
+      : { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  }
+  // clipanion's words for a surplus argument behind an optional one.
+  if (/^Command not found/.test(message)) return { error: 'too many arguments', hint: see };
   return { error: message.split('\n', 1)[0] ?? message, hint: see };
 }
 
-function unknownCommand(words: readonly string[]): Failure {
+async function unknownCommand(words: readonly string[]): Promise<Failure> {
   const given = words.filter((word) => !word.startsWith('-')).join(' ');
   if (given === '') {
     const option = words[0] ?? '';
     return usage({ error: `unknown option ${option}`, hint: 'k3s-pki --help lists the commands' });
   }
-  const below = groupOf(given.split(' ')).map((path) => path.at(-1));
+  const below = groupOf(given.split(' ')).map(({ path }) => path.at(-1));
   if (below.length > 0) {
     return usage({
       error: `${given} needs one more word: ${below.join(', ')}`,
       hint: `k3s-pki ${given} ${below[0]} --help`,
     });
   }
-  const paths = commands.flatMap((command) => command.paths.map((path) => path.join(' ')));
-  const similar = nearest(given, paths) ?? nearest(words[0] ?? '', paths);
+  const paths = commands.map(({ path }) => path.join(' '));
+  const slip = await nearest(given, paths);
+  const similar = slip ?? (await nearest(words[0] ?? '', paths));
+  const secret = slip === undefined && given.split(' ').some((word, at) => mayBeSecret(at === 0 ? [] : words, word));
+  const otherwise = secret ? tokenHint : 'k3s-pki --help lists the commands';
   return usage({
-    error: `unknown command ${JSON.stringify(given)}`,
-    hint: similar ? `did you mean k3s-pki ${similar}?` : 'k3s-pki --help lists the commands',
+    error: secret ? 'unknown command' : `unknown command ${JSON.stringify(given)}`,
+    hint: similar ? `did you mean k3s-pki ${similar}?` : otherwise,
   });
 }
+
+/** Whether a word on the command line may be a join token that was given there by mistake: it must not get into a log. */
+function mayBeSecret(path: readonly string[], word: string): boolean {
+  return path[0] === 'token' || word.startsWith('K10');
+}
+
+const tokenHint =
+  'a token comes from --token-file FILE, --token-file - (standard input) or K3S_TOKEN: on the command line every user can read it; k3s-pki token --help lists the commands';
 
 function usage(message: Message): Failure {
   return new Failure([message], { code: exitCode.usage });
 }
 
-/** The candidate with the fewest typing mistakes, if they are few for its length. */
-function nearest(word: string, candidates: readonly string[]): string | undefined {
-  return candidates
-    .map((candidate) => ({ candidate, mistakes: distance(word, candidate) }))
-    .filter(({ candidate, mistakes }) => mistakes <= Math.max(2, candidate.length / 3))
-    .sort((a, b) => a.mistakes - b.mistakes)[0]?.candidate;
+/** Loaded when a word is wrong: a start pays for nothing else. */
+async function nearest(word: string, candidates: readonly string[]): Promise<string | undefined> {
+  return (await import('./nearest.ts')).nearest(word, candidates);
 }
 
 /** Prints a failure on stderr (and, for `--output json|yaml`, its report on stdout) and answers the exit code. */

@@ -76,7 +76,8 @@ type Read =
   | { readonly why: 'permission' | 'not-a-file' | 'too-large' | 'io' }
   | { readonly bytes: Uint8Array; readonly mode: number };
 
-function readFile(path: string): Read {
+/** A regular file of at most 1 MiB, or why it is none. Never throws. */
+export function readFile(path: string): Read {
   let file: number | undefined;
   try {
     // Not blocking: a fifo in a file's place must not hang the program.
@@ -101,7 +102,8 @@ function readFile(path: string): Read {
   }
 }
 
-function exists(path: string): boolean {
+/** Whether something is there, looked at through links. */
+export function exists(path: string): boolean {
   try {
     statSync(path);
     return true;

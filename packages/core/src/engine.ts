@@ -1,19 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import * as wasm from '../wasm/k3s_pki_wasm.js';
-import { wasmUrl } from './assets.ts';
+import { compileCore } from './compile.ts';
 import { coreError, internalError } from './errors.ts';
 
 export type { Key } from '../wasm/k3s_pki_wasm.js';
 export { wasm };
 
-let compiled: Promise<WebAssembly.Module> | undefined;
-
 /** Compiles the module once a process and starts it once a thread. Throws CoreError `internal`. */
 export async function load(): Promise<WebAssembly.Module> {
-  compiled ??= readFile(wasmUrl).then((octets) => WebAssembly.compile(octets));
   let module: WebAssembly.Module;
   try {
-    module = await compiled;
+    module = await compileCore();
   } catch (cause) {
     internalError('the WebAssembly core cannot be loaded', cause);
   }

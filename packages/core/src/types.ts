@@ -153,7 +153,7 @@ export type KeyProgress = (state: { readonly done: number; readonly total: numbe
 export interface GenerateOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: KeyProgress;
-  /** Worker threads for RSA keys. Default: one a processor. */
+  /** Threads that search RSA keys, the calling one among them. Default: one a processor. */
   readonly workers?: number;
 }
 
@@ -178,7 +178,7 @@ export interface Core {
   chains(request: ChainRequest): ChainResult;
   /** Opens the private key in PEM bytes that hold exactly one key block. Throws CoreError. */
   openKey(pem: Uint8Array, passphrase?: Uint8Array): PrivateKey;
-  /** Makes keys, in the order of `types`, RSA ones in worker threads. Rejects with `aborted` on `signal`. */
+  /** Makes keys, in the order of `types`, RSA ones on this thread, in slices, and in worker threads. Rejects with `aborted` on `signal`. */
   generateKeys(types: readonly KeyType[], options?: GenerateOptions): Promise<PrivateKey[]>;
   /** Signs a certificate. `issuer` is absent for a self-signed one (then `issuerKey` is `subjectKey`).
    *  The result was parsed again and its signature verified with the issuer's public key. Throws CoreError. */
@@ -189,6 +189,8 @@ export interface Core {
   issueForRequest(spec: CertificateSpec, request: Uint8Array, issuerKey: PrivateKey, issuer: Certificate): Certificate;
   /** PEM of a certificate: 64 columns, LF, final newline. */
   toPem(certificate: Certificate): string;
+  /** The arithmetic that the engines run on here. */
+  lanes(): Exclude<Lanes, 'auto'>;
   /** Ends the workers. */
   close(): Promise<void>;
 }

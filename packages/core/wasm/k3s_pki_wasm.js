@@ -1,4 +1,6 @@
 /* @ts-self-types="./k3s_pki_wasm.d.ts" */
+import { randomFillSync } from 'node:crypto';
+
 
 /**
  * A certificate to be made, filled field by field: `CertificateSpec`.
@@ -422,6 +424,60 @@ export class Pool {
 if (Symbol.dispose) Pool.prototype[Symbol.dispose] = Pool.prototype.free;
 
 /**
+ * A search for both primes of a key: its final tests take two at once, which saves a tenth of two searches for one.
+ */
+export class RsaPairSearch {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        RsaPairSearchFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_rsapairsearch_free(ptr, 0);
+    }
+    /**
+     * As `RsaPrimeSearch`.
+     * @param {number} key_bits
+     * @param {string} lanes
+     */
+    constructor(key_bits, lanes) {
+        const val2 = +key_bits;
+        const ptr0 = passStringToWasm0(lanes, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.rsapairsearch_new(val2, ptr0, len0);
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        this.__wbg_ptr = ret[0];
+        RsaPairSearchFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+    /**
+     * One bounded step; big-endian bytes of one prime and then the other once both are found, and the next step begins
+     * another search.
+     * @returns {Uint8Array | undefined}
+     */
+    step() {
+        const ret = wasm.rsapairsearch_step(this.__wbg_ptr);
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        return takeFromExternrefTable0(ret[0]);
+    }
+    /**
+     * Candidates tested so far.
+     * @returns {number}
+     */
+    tests() {
+        const ret = wasm.rsapairsearch_tests(this.__wbg_ptr);
+        return ret;
+    }
+}
+if (Symbol.dispose) RsaPairSearch.prototype[Symbol.dispose] = RsaPairSearch.prototype.free;
+
+/**
  * A search for primes of one size.
  */
 export class RsaPrimeSearch {
@@ -683,9 +739,6 @@ function __wbg_get_imports() {
             const ret = arg0.crypto;
             return ret;
         },
-        __wbg_getRandomValues_b450acd853454ec4: function(arg0, arg1) {
-            crypto.getRandomValues(getArrayU8FromWasm0(arg0, arg1));
-        },
         __wbg_getRandomValues_d2908e0b99612b91: function() { return handleError(function (arg0, arg1) {
             arg0.getRandomValues(arg1);
         }, arguments); },
@@ -719,6 +772,9 @@ function __wbg_get_imports() {
         __wbg_randomFillSync_34b023059e3363de: function() { return handleError(function (arg0, arg1) {
             arg0.randomFillSync(arg1);
         }, arguments); },
+        __wbg_randomFillSync_690047d1d6cb2fb3: function(arg0, arg1) {
+            randomFillSync(getArrayU8FromWasm0(arg0, arg1));
+        },
         __wbg_require_9a7d8cc2e1d275c0: function() { return handleError(function () {
             const ret = module.require;
             return ret;
@@ -787,6 +843,9 @@ const LeafIssuerFinalization = (typeof FinalizationRegistry === 'undefined')
 const PoolFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_pool_free(ptr, 1));
+const RsaPairSearchFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_rsapairsearch_free(ptr, 1));
 const RsaPrimeSearchFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_rsaprimesearch_free(ptr, 1));

@@ -1,9 +1,9 @@
 import type { Certificate, Core, PemBlock } from '@k3s-pki/core';
 import { type CaHash, caHash, partition } from './ca-hash.ts';
 import { type CaName, caNames, tlsFile } from './layout.ts';
+import { type BundleReading, type PemFile, readBundle } from './pem-readers.ts';
 
-/** A file as K3s finds it: its bytes and the PEM blocks in them; `undefined` where there is no file. */
-export type PemFile = { readonly bytes: Uint8Array; readonly blocks: readonly PemBlock[] };
+/** The files of a data dir, by path relative to it. */
 export type FileSet = (path: string) => PemFile | undefined;
 
 /** What K3s does about one file or pair when it starts on a set of CAs for the first time. */
@@ -23,6 +23,7 @@ export type FindingCode =
   | 'half-pair'
   | 'no-certificate'
   | 'not-pem-certificate'
+  | 'malformed-certificate'
   | 'no-key'
   | 'encrypted-key'
   | 'key-mismatch'
@@ -90,16 +91,10 @@ function judgeCa(ca: CaName, files: FileSet, chains: Core['chains'], at: number)
       ),
     ];
   }
-  const certificates = certificatesOf(bundle);
+  const reading = readBundle(bundle);
+  if (!reading.ok) return [unreadableBundle(file, bundle, reading)];
+  const { certificates } = reading;
   const [first, ...rest] = certificates;
-  if (first === undefined) {
-    const trusted = bundle.blocks.some((block) => block.label === 'TRUSTED CERTIFICATE');
-    return [
-      trusted
-        ? finding(file, 'fatal', 'not-pem-certificate', 'a TRUSTED CERTIFICATE block is not read by K3s')
-        : finding(file, 'fatal', 'no-certificate', 'holds no CERTIFICATE block in PEM form'),
-    ];
-  }
   const findings = judgeKey(file, keyFile, keyPem, first, rest);
   if (first.basicConstraints?.ca !== true) {
     findings.push(
@@ -134,6 +129,21 @@ function judgeCa(ca: CaName, files: FileSet, chains: Core['chains'], at: number)
   findings.push(...judgeUsage(file, first));
   if (rest.length > 0) findings.push(...judgeChain(file, certificates, chains, at));
   return findings;
+}
+
+function unreadableBundle(file: string, bundle: PemFile, reading: BundleReading & { ok: false }): Finding {
+  if (reading.why === 'malformed') {
+    const { line, reason } = reading;
+    return finding(
+      file,
+      'fatal',
+      'malformed-certificate',
+      `line ${line}: a certificate that Go does not read: ${reason}`,
+    );
+  }
+  return bundle.blocks.some((block) => block.label === 'TRUSTED CERTIFICATE')
+    ? finding(file, 'fatal', 'not-pem-certificate', 'a TRUSTED CERTIFICATE block is not read by K3s')
+    : finding(file, 'fatal', 'no-certificate', 'holds no CERTIFICATE block in PEM form');
 }
 
 function judgeKey(
@@ -241,9 +251,10 @@ export function whyServiceKeyFails(blocks: readonly PemBlock[]): string | undefi
   return `the first block is broken: ${first.reason}`;
 }
 
-/** The certificates of a PEM file, in file order. */
-export function certificatesOf(file: PemFile | undefined): Certificate[] {
-  return (file?.blocks ?? []).flatMap((block) => (block.kind === 'certificate' ? [block.certificate] : []));
+/** The certificates that K3s reads from a bundle, in file order: none when one of them is malformed. */
+export function certificatesOf(file: PemFile | undefined): readonly Certificate[] {
+  const reading = file === undefined ? undefined : readBundle(file);
+  return reading?.ok ? reading.certificates : [];
 }
 
 function finding(file: string, effect: Finding['effect'], code: FindingCode, reason: string): Finding {

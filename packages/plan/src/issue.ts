@@ -1,6 +1,6 @@
 import type { KeyType } from '@k3s-pki/core';
 import { type CaName, type LeafProfile, leafNotBefore } from '@k3s-pki/k3s';
-import type { FoundCertificate, Planned } from './generate-custom-ca-certs.ts';
+import type { FoundCertificate, Planned } from './ca-plan.ts';
 import { certificatesIn, checkSigner, keyIn, readable } from './inputs.ts';
 import type { ProfileInRun, RowRules } from './node-rows.ts';
 import type { Shard } from './numbered-nodes.ts';

@@ -1,8 +1,10 @@
+import type { CaSetProblemValues } from './ca-set-problem.ts';
+
 /**
  * What stands in a plan's way, or is worth a warning: a code and the values a person needs. The words are the
  * catalogue's (`cli/src/messages`), so that another language can stand beside English.
  */
-export interface ProblemValues {
+export interface ProblemValues extends CaSetProblemValues {
   /** The data dir belongs to a server that was started; `signs` are paths relative to it. */
   'in-use': { readonly signs: readonly string[] };
   unreadable: { readonly why: 'permission' | 'not-a-file' | 'too-large' | 'io' };

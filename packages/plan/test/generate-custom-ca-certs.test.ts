@@ -1,7 +1,7 @@
 import { createCore, type PrivateKey } from '@k3s-pki/core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type CustomCaOptions, customCaDefaults, customCaSigningKey, planCustomCaCerts } from '../src/plan.ts';
+import { type CustomCaOptions, customCaDefaults, customCaSigningKeys, planCustomCaCerts } from '../src/plan.ts';
 import type { Snapshot, SnapshotFile } from '../src/snapshot.ts';
 
 const test = suite('plan/generate-custom-ca-certs');
@@ -51,8 +51,8 @@ test('the snapshot is left as it was', () => {
 test('a plan names keys and holds none', () => {
   const planned = planCustomCaCerts(options, rootGiven, core, now);
   assert.not.match(JSON.stringify(planned), /PRIVATE|BEGIN/);
-  assert.is(customCaSigningKey(rootGiven), 'server/tls/root-ca.key');
-  assert.is(customCaSigningKey(nothing), undefined);
+  assert.equal(customCaSigningKeys(options, rootGiven), ['server/tls/root-ca.key']);
+  assert.equal(customCaSigningKeys(options, nothing), []);
 });
 
 test('a path length is the constraint of the five CAs, more above them', () => {

@@ -144,12 +144,13 @@ function kind(stats: fs.Stats): string {
   return 'a device';
 }
 
-/** Sets a directory's exact mode, umask or not, without following a link. */
-export function setDirectoryMode(path: string, mode: number): void {
+/** Sets a directory's exact mode, umask or not, and its owner, without following a link. */
+export function setDirectoryMode(path: string, mode: number, owner?: { uid: number; gid: number }): void {
   if (process.platform === 'win32') return;
   attempt(path, () => {
     const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | noFollow);
     try {
+      if (owner !== undefined) fs.fchownSync(fd, owner.uid, owner.gid);
       fs.fchmodSync(fd, mode);
       fs.fsyncSync(fd);
     } finally {

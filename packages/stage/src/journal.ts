@@ -20,7 +20,11 @@ import { isClaim } from './lock.ts';
 export interface Journal {
   readonly version: 1;
   /** Absent before, parents first. */
-  readonly directories: ReadonlyArray<{ readonly path: string; readonly mode: number }>;
+  readonly directories: ReadonlyArray<{
+    readonly path: string;
+    readonly mode: number;
+    readonly owner?: { readonly uid: number; readonly gid: number };
+  }>;
   readonly writes: ReadonlyArray<{ readonly path: string; readonly sha256: string; readonly before: string | null }>;
   readonly removes: ReadonlyArray<{ readonly path: string; readonly before: string }>;
 }
@@ -116,7 +120,7 @@ export function finishOrUndo(work: Workspace, journal: Journal, milliseconds: nu
 /** Every step may have been taken before: this runs again after a crash. */
 function finish(work: Workspace, journal: Journal, milliseconds: number, pass: Hold): void {
   const touched = new Set<string>();
-  for (const [index, { path, mode }] of journal.directories.entries()) {
+  for (const [index, { path, mode, owner }] of journal.directories.entries()) {
     const at = target(work, path);
     refuseIndirect(work, path);
     attempt(at, () => {
@@ -127,7 +131,7 @@ function finish(work: Workspace, journal: Journal, milliseconds: number, pass: H
       }
     });
     pass(`finish:directory:${index}`);
-    setDirectoryMode(at, mode);
+    setDirectoryMode(at, mode, owner);
     pass(`finish:mode:${index}`);
     touched.add(parent(path));
   }
@@ -353,7 +357,11 @@ function read(work: Workspace, phase: Phase): Journal {
     for (const each of [...journal.directories, ...journal.writes, ...journal.removes]) {
       if (!isPlainPath(each.path)) throw new TypeError('path outside the root');
     }
-    for (const { mode } of journal.directories) if (!Number.isInteger(mode)) throw new TypeError('no mode');
+    for (const { mode, owner } of journal.directories) {
+      if (!Number.isInteger(mode)) throw new TypeError('no mode');
+      if (owner !== undefined && !(Number.isInteger(owner.uid) && Number.isInteger(owner.gid)))
+        throw new TypeError('no owner');
+    }
     for (const { sha256, before } of journal.writes)
       if (!isHash(sha256) || !(before === null || isHash(before))) throw new TypeError('no hash');
     for (const { before } of journal.removes) if (!isHash(before)) throw new TypeError('no hash');

@@ -52,6 +52,14 @@ export interface FileWrite {
   readonly secret: boolean;
   /** What the plan was made from: `digest` of the file's content, or `absent`. Without it any file is replaced. */
   readonly expect?: string;
+  readonly owner?: Owner;
+}
+
+/** Who owns what is made; without it the owner of the file that is replaced, or this process's user. Only root can give a
+ *  file away: for everybody else it is ignored. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** A directory made when it is absent; an existing one keeps its mode. `.` is the root itself and its missing
@@ -59,6 +67,7 @@ export interface FileWrite {
 export interface DirectoryMake {
   readonly path: string;
   readonly mode: number;
+  readonly owner?: Owner;
 }
 
 /** A file to be removed, such as an input that was moved. Nothing happens when it is absent. */
@@ -328,12 +337,12 @@ type Targets = Omit<Journal, 'version'>;
 async function stageUnder(held: Lock, own: boolean, changes: Changes, options: StageOptions): Promise<Staged> {
   const pass = options.hold ?? (() => {});
   const work = held[take]();
-  const { targets, owners } = inspect(work, held.root, changes);
+  const asRoot = process.geteuid?.() === 0;
+  const { targets, owners } = inspect(work, held.root, changes, asRoot);
   for (const name of ['new', 'old', 'gone']) {
     attempt(work.folder, () => fs.mkdirSync(join(work.folder, name), { mode: 0o700 }));
     pass(`stage:folder:${name}`);
   }
-  const asRoot = process.geteuid?.() === 0;
   await writeAllExclusive(
     changes.writes.map(({ content, mode }, index) => ({
       path: newFile(work, index),
@@ -387,7 +396,8 @@ function inspect(
   work: Workspace,
   root: string,
   changes: Changes,
-): { targets: Targets; owners: Array<fs.Stats | undefined> } {
+  asRoot: boolean,
+): { targets: Targets; owners: Array<Owner | undefined> } {
   const rest = relative(work.base, root)
     .split(sep)
     .filter((part) => part !== '');
@@ -395,10 +405,14 @@ function inspect(
   const at = (path: string) => join(work.base, ...path.split('/'));
   const device = attempt(work.folder, () => fs.lstatSync(work.folder)).dev;
   const rootMode = changes.directories.find(({ path }) => path === '.')?.mode ?? 0o750;
-  const wanted = new Map(rest.map((_, index) => [rest.slice(0, index + 1).join('/'), rootMode]));
-  for (const { path, mode } of changes.directories) if (path !== '.') wanted.set(fromBase(path), mode);
+  const wanted = new Map<string, { mode: number; owner?: Owner }>(
+    rest.map((_, index) => [rest.slice(0, index + 1).join('/'), { mode: rootMode }]),
+  );
+  for (const { path, mode, owner } of changes.directories) {
+    if (path !== '.') wanted.set(fromBase(path), { mode, ...(asRoot && owner !== undefined ? { owner } : {}) });
+  }
   const directories = [...wanted]
-    .map(([path, mode]) => ({ path, mode }))
+    .map(([path, made]) => ({ path, ...made }))
     .sort((a, b) => a.path.split('/').length - b.path.split('/').length)
     .filter(({ path }) => status(at(path)) === undefined);
   const made = new Set(directories.map(({ path }) => path));
@@ -448,12 +462,12 @@ function inspect(
     if (entry === undefined) refuseReadOnly(path);
     else refuseNonDirectory(at(path), entry);
   }
-  const owners: Array<fs.Stats | undefined> = [];
+  const owners: Array<Owner | undefined> = [];
   const writes = changes.writes.map((write) => {
     const path = fromBase(write.path);
     const { stats, hash } = before(path, write.expect);
     refuseReadOnly(path);
-    owners.push(stats);
+    owners.push(write.owner ?? stats);
     return { path, sha256: digest(write.content), before: hash };
   });
   const removes: Array<{ path: string; before: string }> = [];

@@ -38,6 +38,7 @@ const hold = (step: string) => {
 if (run.killAt === -1) kill();
 
 const clock = () => run.clock;
+const owner = run.owner === undefined ? {} : { owner: run.owner };
 const print = (value: object) => void fs.writeSync(1, `${JSON.stringify(value)}\n`);
 try {
   if (run.openFiles === true) {
@@ -71,12 +72,13 @@ try {
     const staged = await stage(
       {
         root: run.root,
-        directories: run.directories.map(([path, mode]) => ({ path, mode })),
+        directories: run.directories.map(([path, mode]) => ({ path, mode, ...owner })),
         writes: run.writes.map(({ path, text, mode }) => ({
           path,
           content: Buffer.from(text),
           mode,
           secret: path.endsWith('.key'),
+          ...owner,
         })),
         removes: run.removes.map((path) => ({ path })),
       },

@@ -529,6 +529,15 @@ else {
     }
   });
 
+  users('an owner that a user cannot give is ignored', async () => {
+    const { folder, root } = opened();
+    execFileSync('chown', ['-R', '65534:65534', root]);
+    const given = await outcome(runOf(root, { owner: { uid: 0, gid: 0 } }), nobody);
+    assert.is(given.code, 0, given.stderr);
+    assert.is(fs.statSync(join(root, 'tls/a.key')).uid, 65534);
+    fs.rmSync(folder, { recursive: true });
+  });
+
   users('a root to be made where the user may not', async () => {
     const folder = temporaryFolder();
     fs.chmodSync(folder, 0o755);
@@ -545,6 +554,24 @@ else {
     const { uid, gid, mode } = fs.statSync(join(root, 'tls/a.crt'));
     assert.equal([uid, gid, mode & 0o7777], [1234, 4321, 0o640]);
     assert.is(fs.statSync(join(root, 'tls/a.key')).uid, 0);
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  users('what root makes for another user is given to that user', async () => {
+    const { folder, root } = freshOld();
+    const owner = { uid: 1234, gid: 4321 };
+    const made: Partial<Changes> = {
+      directories: [{ path: 'copy', mode: 0o700, owner }],
+      writes: [{ path: 'copy/a.key', content: Buffer.from('key'), mode: 0o600, secret: true, owner }],
+    };
+    assert.is(await failureOf(changesOf(root, made)), undefined);
+    for (const [path, mode] of [
+      ['copy', 0o700],
+      ['copy/a.key', 0o600],
+    ] as const) {
+      const stats = fs.statSync(join(root, path));
+      assert.equal([stats.uid, stats.gid, stats.mode & 0o7777], [1234, 4321, mode], path);
+    }
     fs.rmSync(folder, { recursive: true });
   });
 

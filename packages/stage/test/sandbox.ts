@@ -20,6 +20,8 @@ export interface Run {
   readonly directories: ReadonlyArray<readonly [path: string, mode: number]>;
   readonly writes: readonly Entry[];
   readonly removes: readonly string[];
+  /** Of every directory and file. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
   /** Milliseconds since 1970. */
   readonly clock: number;
   readonly do: 'commit' | 'recover' | 'stage' | 'contend';

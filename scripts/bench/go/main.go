@@ -12,7 +12,7 @@ import (
 )
 
 // errUsage marks a failure of the caller's arguments, which exits with 2.
-var errUsage = errors.New("wrong usage, expected `bench rsa FLAGS` or `bench leaves FLAGS`")
+var errUsage = errors.New("wrong usage, expected `bench rsa FLAGS`, `bench leaves FLAGS` or `bench check FLAGS`")
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -35,6 +35,8 @@ func run(arguments []string) error {
 		report, err = rsaKeys(arguments[1:])
 	case "leaves":
 		report, err = leaves(arguments[1:])
+	case "check":
+		report, err = checkFiles(arguments[1:])
 	default:
 		err = errUsage
 	}

@@ -61,7 +61,7 @@ func hashBundle(content []byte, at time.Time) caHash {
 	if len(bundle) > 1 {
 		roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
 		for _, other := range bundle[1:] {
-			if len(other.AuthorityKeyId) == 0 || bytes.Equal(other.AuthorityKeyId, other.SubjectKeyId) {
+			if isRoot(other) {
 				roots.AddCert(other)
 			} else {
 				intermediates.AddCert(other)
@@ -80,4 +80,9 @@ func hashBundle(content []byte, at time.Time) caHash {
 	digest := sha256.Sum256(hashed)
 	hash.Hash = hex.EncodeToString(digest[:])
 	return hash
+}
+
+// isRoot is K3s's notion of a root wherever it splits a bundle; it does not look at the signature.
+func isRoot(certificate *x509.Certificate) bool {
+	return len(certificate.AuthorityKeyId) == 0 || bytes.Equal(certificate.AuthorityKeyId, certificate.SubjectKeyId)
 }

@@ -1,5 +1,5 @@
 import { defaultDataDir, products } from '@k3s-pki/k3s';
-import { customCaDefaults } from '@k3s-pki/plan';
+import { customCaDefaults, topologies } from '@k3s-pki/plan';
 import { Command, Option } from 'clipanion';
 import { isEnum } from 'typanion';
 import type { Context } from '../context.ts';
@@ -22,12 +22,26 @@ export class GenerateCustomCaCerts extends Command<Context> {
       intermediate-ca.key; and service.key, whose keys are kept. They are looked for in DIR/server/tls and in DIR.
       Keys may be RSA, P-256, P-384, P-521 or Ed25519, in PKCS#1, SEC1 or PKCS#8, encrypted PKCS#8 too.
 
+      --from DIR stages a rotation: root, intermediate and service.key are taken over from the data dir DIR of a
+      server, as K3s's documentation does by hand, and the set is checked as "k3s certificate rotate-ca" will check it.
+
+      With --topology isolated each of the five CAs has a root of its own (client-root-ca.pem, ...). With a shared root,
+      K3s's documented form, the API server trusts what any of the five CAs signs.
+
       Everything is checked before anything is written, all files are put in place together or not at all, and a data
       dir that a server already uses is refused.
     `,
     examples: [
       ['New CAs in the default data dir, before the first start of K3s', '$0 generate-custom-ca-certs'],
       ['A staging folder, to look at or to load with rotate-ca', '$0 generate-custom-ca-certs --data-dir ./staging'],
+      [
+        'New CAs for a running cluster, staged under its own root',
+        '$0 generate-custom-ca-certs --from /var/lib/rancher/k3s --data-dir /opt/k3s',
+      ],
+      [
+        'A root for each CA',
+        '$0 generate-custom-ca-certs --data-dir ./isolated --topology isolated --root-key ec:p384',
+      ],
       ['What would be made, nothing written', '$0 generate-custom-ca-certs --data-dir ./staging --dry-run'],
       [
         'P-384 root and intermediate, ten years, a report for a pipeline',
@@ -44,6 +58,13 @@ export class GenerateCustomCaCerts extends Command<Context> {
     env: 'PRODUCT',
     validator: isEnum(products),
     description: 'k3s or rke2: default data dir and first word of the subjects (also from PRODUCT)',
+  });
+  from = Option.String('--from', {
+    description: 'take root, intermediate and service.key over from the data dir of a server',
+  });
+  topology = Option.String('--topology', customCaDefaults.topology, {
+    validator: isEnum(topologies),
+    description: `shared: one root and intermediate above all; isolated: a root for each CA; default ${customCaDefaults.topology}`,
   });
   rootKey = Option.String('--root-key', customCaDefaults.rootKey, {
     validator: isKeyType,
@@ -85,9 +106,10 @@ export class GenerateCustomCaCerts extends Command<Context> {
   force = Option.Boolean('--force', false, { description: 'overwrite even a data dir that a server uses' });
 
   async execute(): Promise<number> {
-    const { product, rootKey, intermediateKey, caKey, rootDays, intermediateDays, days, pathLength } = this;
+    const { product, topology, from, rootKey, intermediateKey, caKey } = this;
+    const { rootDays, intermediateDays, days, pathLength } = this;
     const { dataDir = defaultDataDir(product), passphraseFile, output, dryRun, force } = this;
-    const keys = { rootKey, intermediateKey, caKey };
+    const keys = { topology, from, rootKey, intermediateKey, caKey };
     const lifetimes = { rootDays, intermediateDays, days };
     const constraint = pathLength === undefined ? {} : { pathLength };
     return generateCustomCaCerts(

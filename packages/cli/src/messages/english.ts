@@ -1,6 +1,10 @@
 import type { Finding } from '@k3s-pki/k3s';
 import type { Problem, ProblemCode, ProblemValues, RowProblem, RowProblemCode, RowProblemValues } from '@k3s-pki/plan';
 import type { Message } from '../failure.ts';
+import { caSetCatalogue } from './english/ca-sets.ts';
+import { day, moment } from './english/dates.ts';
+
+export { day, moment };
 
 /** How a file is shown to the user, given its path relative to the data dir. */
 export type ShowPath = (path: string) => string;
@@ -11,9 +15,10 @@ type Catalogue = {
 
 /** The words for every problem: what is wrong, then how to mend it. */
 const catalogue: Catalogue = {
+  ...caSetCatalogue,
   'in-use': ({ signs }, _file, show) => ({
     error: `${show('')}: this data dir belongs to a server that has been started (${signs.map(show).join(', ')} ${signs.length === 1 ? 'exists' : 'exist'}); the CAs of a running cluster must not be overwritten`,
-    hint: `stage elsewhere and load with rotate-ca: mkdir -p /opt/k3s/server/tls, copy ${show('server/tls')}/{root-ca,intermediate-ca}.* and service.key there, run this with --data-dir /opt/k3s, then k3s certificate rotate-ca --path=/opt/k3s/server (--force overwrites all the same)`,
+    hint: `stage elsewhere and load with rotate-ca: k3s-pki generate-custom-ca-certs --from ${show('')} --data-dir /opt/k3s, then k3s certificate rotate-ca --path=/opt/k3s/server (--force overwrites all the same)`,
   }),
   unreadable: ({ why }, file) => ({
     error: `${file}: ${{ permission: 'no permission to read it', 'not-a-file': 'not a regular file', 'too-large': 'larger than 1 MiB, so not a certificate or key', io: 'cannot be read' }[why]}`,
@@ -232,16 +237,6 @@ export function describeFinding({ file, effect, reason }: Finding, show: ShowPat
     odd: 'K3s starts',
   }[effect];
   return `${show(file)}: ${reason} (${consequence})`;
-}
-
-/** `2036-01-11`, UTC. */
-export function day(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().slice(0, 10);
-}
-
-/** `2036-01-11 09:30:00 UTC`. */
-export function moment(seconds: number): string {
-  return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

@@ -11,16 +11,18 @@ export const isOutputFormat = isEnum(outputFormats);
 /** The help of `--output`. */
 export const outputDescription = 'text, or one JSON or YAML document: text, json, yaml';
 
-/** One document and a newline. YAML is what JSON would say: no tags, anchors or dates. */
+/** Prints one document and a newline. */
 export async function writeStructured(stream: Writable, format: StructuredFormat, value: unknown): Promise<void> {
+  stream.write(await structuredText(format, value));
+}
+
+/** One document and a newline. YAML is what JSON would say: no tags, anchors or dates. */
+export async function structuredText(format: StructuredFormat, value: unknown): Promise<string> {
   const json = JSON.stringify(value, null, 2);
-  if (format === 'json') {
-    stream.write(`${json}\n`);
-    return;
-  }
+  if (format === 'json') return `${json}\n`;
   // Loaded when it is asked for: start-up is most of a short command's time.
   const { stringify } = await import('yaml');
-  stream.write(stringify(JSON.parse(json), { aliasDuplicateObjects: false, lineWidth: 0 }));
+  return stringify(JSON.parse(json), { aliasDuplicateObjects: false, lineWidth: 0 });
 }
 
 /** The format that the words ask for; for failures that happen before options are known. */

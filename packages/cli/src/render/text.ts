@@ -21,3 +21,22 @@ export function octal(mode: number): string {
 export function quoted(path: string): string {
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
+
+/** Words in lines of at most `width` columns, each after `indent`; a longer word stays whole. */
+export function wrap(text: string, width: number, indent: string): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
+      lines.push(indent + line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return line === '' ? lines : [...lines, indent + line];
+}
+
+/** An item of a numbered list: its number, and its lines under each other. */
+export function numbered(number: number, text: string, width: number): string[] {
+  const [first = '', ...rest] = wrap(text, width, '     ');
+  return [`  ${number}. ${first.trimStart()}`, ...rest];
+}

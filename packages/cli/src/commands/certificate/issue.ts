@@ -1,19 +1,10 @@
 import { isIP } from 'node:net';
-import { isDnsName } from '@k3s-pki/plan';
 import { Command, Option } from 'clipanion';
 import { isEnum, makeValidator } from 'typanion';
 import type { Context } from '../../context.ts';
-import { isCount, isDays, isKeyType, isWorkers } from '../../options.ts';
+import { isCount, isDays, isDomain, isKeyType, isWorkers } from '../../options.ts';
 import { isOutputFormat, outputDescription } from '../../render/structured.ts';
 import { issue } from '../../verbs/issue.ts';
-
-const isDomain = makeValidator<unknown, string>({
-  test: (value, state): value is string => {
-    if (typeof value === 'string' && isDnsName(value)) return true;
-    state?.errors?.push(`${state.p ?? '.'}: Expected a DNS domain (got ${JSON.stringify(value)})`);
-    return false;
-  },
-});
 
 const isAddress = makeValidator<unknown, string>({
   test: (value, state): value is string => {

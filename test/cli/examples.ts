@@ -1,16 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { suite } from 'uvu';
+import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { environment, folder, program, programNames, put } from './program.ts';
 
-/**
- * Runs every `console` block of the README in order, as a reader who pastes them: each `$ command` in a shell, in one
- * sandbox whose paths stand for the ones written, and compares what is printed with what the README shows.
- * `<!-- before: command -->` in front of a block prepares what the reader has and the README does not make, such as a
- * cluster; `# exit 1` behind a command is the code it must end with.
- */
 const workspace = resolve(import.meta.dirname, '../..');
 
 interface Step {
@@ -25,49 +19,48 @@ interface Block {
   readonly steps: readonly Step[];
 }
 
-const document = readFileSync(join(workspace, 'README.md'), 'utf8');
-const examples = blocksOf(document);
-const sandbox = makeSandbox();
-const test = suite('readme');
-
-for (const { line, before, steps } of examples) {
-  test(`the example in line ${line} does what it shows`, () => {
-    for (const command of before) {
-      const { code, output } = run(command);
-      assert.is(code, 0, `${command}\n${output}`);
-    }
-    for (const { command, code, shown } of steps) {
-      const ran = run(command);
-      assert.is(ran.code, code, `${command}\n${ran.output}`);
-      const printed = plain(ran.output).split('\n');
-      // In order; what the README leaves out with `...` may stand in between.
-      let from = 0;
-      let gap = false;
-      for (const each of shown) {
-        if (each.trim() === '...') {
-          gap = true;
-          continue;
-        }
-        const wanted = plain(each);
-        const found = gap ? printed.indexOf(wanted, from) : printed[from] === wanted ? from : -1;
-        assert.ok(found >= 0, `${command}\nshown:   ${wanted}\nprinted: ${gap ? printed.join('\n') : printed[from]}`);
-        from = found + 1;
-        gap = false;
+/**
+ * Adds a test for every `console` block of a page, to be run in order, as by a reader who pastes them: each `$ command` in a
+ * shell, in one sandbox whose paths stand for the ones written, and compares what is printed with what the page shows.
+ * `<!-- before: command -->` in front of a block prepares what the reader has and the page does not make, such as a
+ * cluster, and so does `prepare`, which gets the sandbox; `# exit 1` behind a command is the code it must end with.
+ * Answers the commands.
+ */
+export function testExamples(test: Test, page: string, prepare?: (sandbox: string) => Promise<void>): string[] {
+  const examples = blocksOf(readFileSync(join(workspace, page), 'utf8'));
+  const sandbox = makeSandbox();
+  if (prepare !== undefined) test.before(() => prepare(sandbox));
+  for (const { line, before, steps } of examples) {
+    test(`the example in line ${line} does what it shows`, () => {
+      for (const command of before) {
+        const { code, output } = run(command, sandbox);
+        assert.is(code, 0, `${command}\n${output}`);
       }
-      const rest = printed.slice(from).filter((each) => each !== '');
-      assert.ok(gap || rest.length === 0, `${command}\nprinted, but not shown: ${rest.join('\n')}`);
-    }
-  });
-}
-
-test('the README has an example for each procedure', () => {
-  const commands = examples.flatMap(({ steps }) => steps.map(({ command }) => command)).join('\n');
-  for (const words of ['generate-custom-ca-certs', 'certificate issue']) {
-    assert.ok(commands.includes(words), words);
+      for (const { command, code, shown } of steps) {
+        const ran = run(command, sandbox);
+        assert.is(ran.code, code, `${command}\n${ran.output}`);
+        const printed = plain(ran.output).split('\n');
+        // In order; what the page leaves out with `...` may stand in between.
+        let from = 0;
+        let gap = false;
+        for (const each of shown) {
+          if (each.trim() === '...') {
+            gap = true;
+            continue;
+          }
+          const wanted = plain(each);
+          const found = gap ? printed.indexOf(wanted, from) : printed[from] === wanted ? from : -1;
+          assert.ok(found >= 0, `${command}\nshown:   ${wanted}\nprinted: ${gap ? printed.join('\n') : printed[from]}`);
+          from = found + 1;
+          gap = false;
+        }
+        const rest = printed.slice(from).filter((each) => each !== '');
+        assert.ok(gap || rest.length === 0, `${command}\nprinted, but not shown: ${rest.join('\n')}`);
+      }
+    });
   }
-});
-
-test.run();
+  return examples.flatMap(({ steps }) => steps.map(({ command }) => command));
+}
 
 /** A folder that stands for the root of the examples' file system, with the program's names on its PATH. */
 function makeSandbox(): string {
@@ -84,7 +77,7 @@ function makeSandbox(): string {
 }
 
 /** Exit code, and stdout and stderr as a terminal mixes them, with the reader's paths back in place. */
-function run(command: string): { code: number | null; output: string } {
+function run(command: string, sandbox: string): { code: number | null; output: string } {
   const moved = command.replaceAll(/(?<![\w.])\/(var\/lib\/rancher|opt|etc)\//g, `${sandbox}/$1/`);
   const { status, stdout } = spawnSync('sh', ['-c', `exec 2>&1; ${moved}`], {
     cwd: join(sandbox, 'root/k3s-pki'),
@@ -124,12 +117,13 @@ function stepsOf(lines: readonly string[]): Step[] {
   return steps;
 }
 
-/** What differs from run to run, made equal: times, dates, digests, serials, durations. */
+/** What differs from run to run, made equal: times, dates, digests, key ids, serials, durations. */
 function plain(text: string): string {
   return text
-    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z)?\b/g, 'DATE')
+    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z| [\d:]+ UTC)?\b/g, 'DATE')
     .replaceAll(/(@|tls-)\d{10}\b/g, '$1TIME')
     .replaceAll(/(?<=K10)[0-9a-f]{64}\b/g, 'HASH')
+    .replaceAll(/(?<![\w-])(?=\S*[A-Z])[\w-]{43}(?![\w-])/g, 'KID')
     .replaceAll(/\b(?=[0-9a-f]*\d)[0-9a-f]{8,64}\b/g, 'HASH')
     .trimEnd();
 }

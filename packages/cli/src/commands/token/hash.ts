@@ -1,0 +1,45 @@
+import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { Command, Option } from 'clipanion';
+import { isEnum } from 'typanion';
+import type { Context } from '../../context.ts';
+import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { printCaHash } from '../../verbs/token.ts';
+
+/** `k3s-pki token hash`. */
+export class TokenHash extends Command<Context> {
+  static override paths = [['token', 'hash']];
+
+  static override usage = Command.Usage({
+    description: 'print the CA hash of a bundle, as it stands in a token',
+    details: `
+      Prints 64 characters and a newline. Of a file with one certificate it is the SHA-256 of the file, octet for octet;
+      of several, the SHA-256 of the DER of the root that ends the chain from the first one, so it stays the same as long
+      as the root does; where no such chain is found, of the file again, with a warning.
+
+      FILE is the bundle that the servers present (server-ca.crt), a folder that has one, or - for standard input;
+      without it DIR/server/tls/server-ca.crt.
+    `,
+    examples: [
+      ['Of this server', '$0 token hash'],
+      ['Of staged CAs', '$0 token hash ./demo/server/tls/server-ca.crt'],
+      ['Of what a server presents', 'curl -ks https://10.0.0.1:6443/cacerts | $0 token hash -'],
+    ],
+  });
+
+  file = Option.String({ name: 'FILE', required: false });
+  dataDir = Option.String('--data-dir', {
+    env: 'DATA_DIR',
+    description: 'where server/tls is; default /var/lib/rancher/NAME (also from DATA_DIR)',
+  });
+  product = Option.String('--product', 'k3s', {
+    env: 'PRODUCT',
+    validator: isEnum(products),
+    description: 'k3s or rke2: decides the default data dir (also from PRODUCT)',
+  });
+  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
+
+  async execute(): Promise<number> {
+    const { file, product, dataDir = defaultDataDir(product), output } = this;
+    return printCaHash({ file, dataDir, output }, this.context);
+  }
+}

@@ -1,0 +1,48 @@
+import { call, release, wasm } from './engine.ts';
+import type { PrimeRequest } from './key-workers.ts';
+import type { Lanes } from './types.ts';
+
+/** Milliseconds between two reports of how many candidates a searcher has tested. */
+export const reportInterval = 200;
+
+/** Searches primes of RSA keys on the thread it is called on, in bounded steps. */
+export class PrimeSearch {
+  readonly #lanes: Lanes;
+  readonly #single = new Map<number, wasm.RsaPrimeSearch>();
+  readonly #pair = new Map<number, wasm.RsaPairSearch>();
+
+  constructor(lanes: Lanes) {
+    this.#lanes = lanes;
+  }
+
+  /** One step, of 0.5 ms for a key of 2048 bits to 40 ms for one of 8192. Answers big-endian bytes once they are found:
+   *  a prime, or one and then the other. The caller overwrites them. Throws CoreError. */
+  step({ bits, both }: PrimeRequest): Uint8Array<ArrayBuffer> | undefined {
+    const found = both
+      ? this.#of(this.#pair, bits, wasm.RsaPairSearch)
+      : this.#of(this.#single, bits, wasm.RsaPrimeSearch);
+    return call(() => found.step()) as Uint8Array<ArrayBuffer> | undefined;
+  }
+
+  /** Candidates tested so far. */
+  tests(): number {
+    return [...this.#single.values(), ...this.#pair.values()].reduce((sum, search) => sum + search.tests(), 0);
+  }
+
+  /** Wipes what the searches hold. */
+  release(): void {
+    for (const searches of [this.#single, this.#pair]) {
+      for (const search of searches.values()) release(search);
+      searches.clear();
+    }
+  }
+
+  #of<T>(searches: Map<number, T>, bits: number, type: new (bits: number, lanes: string) => T): T {
+    let search = searches.get(bits);
+    if (search === undefined) {
+      search = call(() => new type(bits, this.#lanes));
+      searches.set(bits, search);
+    }
+    return search;
+  }
+}

@@ -1,0 +1,65 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { DatastoreError, firstLine } from './error.ts';
+
+/** Files of a TLS connection, as K3s's `--datastore-cafile`, `--datastore-certfile`, `--datastore-keyfile` name them. */
+export interface TlsFiles {
+  readonly caFile?: string | undefined;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+}
+
+/** Their contents, PEM. */
+export interface Tls {
+  readonly ca: Buffer | undefined;
+  readonly certificate: Buffer | undefined;
+  readonly key: Buffer | undefined;
+  readonly files: TlsFiles;
+}
+
+/** Reads the files; undefined when none is named. Throws DatastoreError `settings`. */
+export function readTls(files: TlsFiles): Tls | undefined {
+  const { caFile, certFile, keyFile } = files;
+  if (caFile === undefined && certFile === undefined && keyFile === undefined) return undefined;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const [there, missing] = certFile === undefined ? [keyFile, 'certificate'] : [certFile, 'key'];
+    throw new DatastoreError(
+      'settings',
+      there ?? '',
+      `half a client certificate: no ${missing} is named`,
+      'name both: --datastore-certfile and --datastore-keyfile',
+    );
+  }
+  return { ca: read(caFile), certificate: read(certFile), key: read(keyFile), files };
+}
+
+/** What is wrong with the client certificate by itself, for a connection that the server refused; servers rarely say. */
+export function clientCertificateFlaw({ certificate, key, files }: Tls, now: number): string | undefined {
+  if (certificate === undefined || key === undefined) return undefined;
+  try {
+    const parsed = new X509Certificate(certificate);
+    if (Date.parse(parsed.validTo) < now)
+      return `the client certificate ${files.certFile} has expired (${parsed.validTo})`;
+    if (Date.parse(parsed.validFrom) > now) {
+      return `the client certificate ${files.certFile} is not valid yet (${parsed.validFrom})`;
+    }
+    if (!parsed.checkPrivateKey(createPrivateKey(key))) {
+      return `${files.keyFile} is not the key of the client certificate ${files.certFile}`;
+    }
+    return undefined;
+  } catch {
+    return `the client certificate ${files.certFile} or its key ${files.keyFile} cannot be read`;
+  }
+}
+
+function read(file: string | undefined): Buffer | undefined {
+  if (file === undefined) return undefined;
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const what =
+      { ENOENT: 'there is no such file', EACCES: 'no permission to read it' }[code ?? ''] ?? firstLine(error);
+    throw new DatastoreError('settings', file, what, 'it is named for the TLS connection to the datastore', error);
+  }
+}
