@@ -10,7 +10,7 @@ import * as bulk from './bench/leaves.mjs';
 import { load, machine } from './bench/machine.mjs';
 import { markdown } from './bench/markdown.mjs';
 import { seesCpu } from './bench/process.mjs';
-import { useProgram } from './bench/programs.mjs';
+import { release, useProgram } from './bench/programs.mjs';
 import { rsaKeys, rsaProcess } from './bench/rsa.mjs';
 import { judge } from './bench/targets.mjs';
 import { workspace } from './setup.mjs';
@@ -21,7 +21,7 @@ const usage = `usage: npm run bench -- [--short] [--only NAME]... [--out DIR] [-
   --only NAME     only comparisons whose name begins so, more than once for more
   --list          name the comparisons and end
   --out DIR       where bench.json and bench.md go, bench-results when not given
-  --program FILE  time this k3s-pki.js, a release's say, instead of the checkout's
+  --program FILE  time this k3s-pki.js, the checkout's say, instead of a release that is built for it
 `;
 
 const options = readOptions();
@@ -51,7 +51,7 @@ if (options.program !== undefined) {
   const program = resolve(here, options.program);
   if (!existsSync(program)) refuse(`${options.program}: no such file`);
   useProgram(program);
-}
+} else useProgram(await release());
 
 const wanted = all.filter(({ name }) => only.some((prefix) => name.startsWith(prefix)));
 const started = new Date().toISOString();

@@ -13,7 +13,14 @@ export const openssl = process.env.OPENSSL ?? 'openssl';
 
 let program = join(workspace, 'packages', 'cli', 'bin', 'k3s-pki.js');
 
-/** Times another build of ours, a release's bundle say. */
+/** Builds the release of this checkout, which is what users run, and answers its program. */
+export async function release() {
+  const folder = join(cache, 'release');
+  await finish(process.execPath, [join(workspace, 'scripts', 'build-release.mjs'), '--out', folder]);
+  return join(folder, 'bin', 'k3s-pki.js');
+}
+
+/** Times another build of ours. */
 export function useProgram(path) {
   program = path;
 }

@@ -20,22 +20,20 @@ const { user, system } = process.cpuUsage(cpu);
 const testsPerKey = testsBefore === undefined ? undefined : (tests() - testsBefore) / count;
 process.stdout.write(`${JSON.stringify({ each, cpu: (user + system) / 1e6, testsPerKey, keys: keys.map(pem) })}\n`);
 
-/** As a key worker and the thread behind it make them, both here. */
+/** As the program makes them while there are more than a few. */
 async function core() {
   const { call, load, wasm } = await import('../../packages/core/src/engine.ts');
   await load();
-  const search = call(() => new wasm.RsaPrimeSearch(bits, process.env.K3S_PKI_LANES ?? 'auto'));
-  const prime = () => {
-    let found;
-    do found = call(() => search.step());
-    while (found === undefined);
-    return found;
-  };
+  const search = call(() => new wasm.RsaPairSearch(bits, process.env.K3S_PKI_LANES ?? 'auto'));
   return {
     tests: () => search.tests(),
     key() {
       for (;;) {
-        const made = call(() => wasm.rsaKeyFromPrimes(prime(), prime()));
+        let primes;
+        do primes = call(() => search.step());
+        while (primes === undefined);
+        const half = primes.length / 2;
+        const made = call(() => wasm.rsaKeyFromPrimes(primes.subarray(0, half), primes.subarray(half)));
         if (made !== undefined) return made;
       }
     },

@@ -28,6 +28,18 @@ export function caSets(core: Core, now: number) {
     const ca = await make(`${name(path)}@1790000000`, root, years(20));
     return { crt: pem(ca, root, crossed, former), key: keyPem(ca) + keyPem(root) };
   };
+  /** The same once more after `crossSigned`: the CA and root in between stay, for what they have signed. */
+  const crossSignedTwice = async (path: CaPath): Promise<Pair> => {
+    const first = await selfSigned(path);
+    const label = name(path);
+    const between = await make(`${label}-root@1790000000`, undefined, years(20));
+    const betweenCrossed = await make(`${label}-root@1790000000`, first, years(7), between.key);
+    const former = await make(`${label}@1790000000`, between, years(20));
+    const root = await make(`${label}-root@1795000000`, undefined, years(20));
+    const crossed = await make(`${label}-root@1795000000`, between, years(20), root.key);
+    const ca = await make(`${label}@1795000000`, root, years(20));
+    return { crt: pem(ca, root, crossed, between, betweenCrossed, first, former), key: keyPem(ca) + keyPem(root) };
+  };
   const authority = async (label = 'test') => {
     const root = await make(`${label}-root`, undefined, years(20));
     return { root, intermediate: await make(`${label}-intermediate`, root, years(10)) };
@@ -63,6 +75,7 @@ export function caSets(core: Core, now: number) {
     name,
     selfSigned,
     crossSigned,
+    crossSignedTwice,
     authority,
     below,
     written,

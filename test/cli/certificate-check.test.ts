@@ -348,7 +348,7 @@ test('--fail-on: exit 3 at its own level only', async () => {
   assert.is(check('--data-dir', source, '--fail-on', 'expired').code, 0);
   const unfit = check('--data-dir', source, '--fail-on', 'warning');
   assert.is(unfit.code, 3, 'a key that does not fit is never mended');
-  assert.match(unfit.stdout, '1 leaf stays broken at a start; k3s-pki certificate renew mends that');
+  assert.match(unfit.stdout, '1 leaf stays broken at a start; see k3s-pki certificate renew');
 });
 
 test('text within 80 columns, table with one line for each, yaml as json', () => {
@@ -565,6 +565,25 @@ test('DATA_DIR is the default and nothing more; a named data dir is looked into 
   mkdirSync(join(dir, 'agent/containerd'), { recursive: true });
   cpSync(join(other, 'one.crt'), join(dir, 'agent/containerd/image.crt'));
   assert.is(count([dir]), count([]));
+});
+
+test('- is standard input: PEM, a Secret, a kubeconfig, nothing', () => {
+  const pem = readFileSync(join(serverDataDir(), 'server/tls/client-admin.crt'), 'utf8');
+  const count = blocks(pem).length;
+  const base64 = Buffer.from(pem).toString('base64');
+  for (const [input, code, rows] of [
+    [pem, 0, count],
+    [JSON.stringify({ kind: 'Secret', data: { 'tls.crt': base64 } }), 0, count],
+    [`kind: Config\nusers:\n- name: a\n  user:\n    client-certificate-data: ${base64}\n`, 0, count],
+    ['', 1, 1],
+    ['hello', 1, 1],
+  ] as const) {
+    const run = k3sPki(['certificate', 'check', '-', '--output', 'json'], { input });
+    assert.is(run.code, code, run.stderr);
+    const { certificates } = JSON.parse(run.stdout) as { certificates: Row[] };
+    assert.is(certificates.length, rows, input.slice(0, 40));
+    assert.is(certificates[0]?.path, '-');
+  }
 });
 
 test('--service: the files of some services', () => {

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { agentDataDir, filesOf, issueLeaves, quiet, serverDataDir } from './leaf-data-dir.ts';
+import { agentDataDir, filesOf, issueLeaves, quiet, renewLeaves, serverDataDir } from './leaf-data-dir.ts';
 import { blocks, fastKeys, folder, k3sPki, put, tree } from './program.ts';
 
 const test = suite('certificate-restore');
@@ -67,7 +67,7 @@ test('after a start: the new leaves go to a backup of their own, the old ones co
   const dir = serverDataDir();
   const before = tree(dir);
   const backup = rotated(dir);
-  issueLeaves(dir);
+  renewLeaves(dir);
   put(dir, { 'server/tls/dynamic-cert.json': 'another\n', 'server/tls/new.pem': 'later\n' });
   rmSync(join(dir, 'server/tls/dynamic-cert-regenerate'));
   const second = inPlace(dir);
@@ -164,7 +164,7 @@ test("K3s's own backup: the agent's files come back to the agent, what they lie 
     if (mode !== undefined) chmodSync(to, mode);
   }
   for (const path of leaves) rmSync(join(dir, path));
-  issueLeaves(dir);
+  renewLeaves(dir);
   const second = inPlace(dir);
   const { code, stderr } = run('restore', 'tls-1700000000', '--data-dir', dir);
   assert.is(code, 0, stderr);
@@ -195,7 +195,7 @@ test("an agent's backup by K3s: keys that all could read come back with mode 060
 test('half a pair: the half in place that belongs to another one goes', () => {
   const dir = serverDataDir();
   const backup = rotated(dir, '-s', 'admin,api-server');
-  issueLeaves(dir);
+  renewLeaves(dir);
   rmSync(join(dir, 'server', backup, 'client-admin.crt'));
   rmSync(join(dir, 'server', backup, 'client-kube-apiserver.key'));
   const { code, stderr } = run('restore', backup, '--data-dir', dir, '-s', 'admin,api-server');
@@ -211,7 +211,7 @@ test('--service: the others stay', () => {
   const dir = serverDataDir();
   const before = tree(dir);
   const backup = rotated(dir);
-  issueLeaves(dir);
+  renewLeaves(dir);
   const second = inPlace(dir);
   const { code, stderr } = run('restore', backup, '--data-dir', dir, '-s', 'kubelet,etcd');
   assert.is(code, 0, stderr);
@@ -268,7 +268,7 @@ test('CAs that differ from those in use: refused with the reason; --force replac
   }
   const made = k3sPki(['generate-custom-ca-certs', '--data-dir', dir, '--force', ...fastKeys]);
   assert.is(made.code, 0, made.stderr);
-  issueLeaves(dir);
+  renewLeaves(dir);
   const second = tree(dir);
   const { code, stdout, stderr } = run('restore', backup, '--data-dir', dir, '--output', 'json');
   assert.is(code, 1);

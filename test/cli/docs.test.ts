@@ -4,7 +4,13 @@ import { testExamples } from './examples.ts';
 
 /** Pages whose every example is run, and what each must have an example of. */
 const pages: Readonly<Record<string, readonly string[]>> = {
-  'README.md': ['generate-custom-ca-certs', 'certificate issue'],
+  // One for each procedure of K3s's own page.
+  'README.md': [
+    ...['generate-custom-ca-certs --data-dir', 'generate-custom-ca-certs --from', 'rotate-default-ca-certs'],
+    ...['certificate rotate', 'certificate check', 'service-account rotate', 'certificate issue'],
+  ],
+  'docs/cas.md': ['generate-default-ca-certs', '--from', '--topology isolated', 'rotate-default-ca-certs'],
+  'docs/rotating.md': ['certificate rotate', 'certificate restore'],
   'docs/tokens.md': [
     ...['token show', 'token check', 'token hash', 'token new', 'token for'],
     ...['service-account rotate', 'service-account list', 'explain'],

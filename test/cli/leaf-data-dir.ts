@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fastKeys, folder, k3sPki, put } from './program.ts';
 
@@ -70,11 +70,29 @@ export const filesOf: Readonly<Record<string, readonly string[]>> = {
 
 /** What K3s does at a start, for the tests that need no more than other leaves: all of them anew. */
 export function issueLeaves(dir: string, ...options: readonly string[]): void {
+  layLeaves(dir, makeLeaves(dir, options));
+}
+
+/** The same with a second set, which is made once for each set of CAs: issuing takes longer than the tests. */
+export function renewLeaves(dir: string): void {
+  const cas = readFileSync(join(dir, 'server/tls/client-ca.key'), 'latin1');
+  const made = secondSets.get(cas) ?? makeLeaves(dir, []);
+  secondSets.set(cas, made);
+  layLeaves(dir, made);
+}
+
+const secondSets = new Map<string, string>();
+
+function makeLeaves(dir: string, options: readonly string[]): string {
   const issued = folder();
   // Two nodes: the second one's agent files stand for the copies that a server keeps of its own.
   const names = ['--nodes', '2', '--name', 'node-%d', '--out', issued];
   const all = [...profiles, ...agentProfiles].join();
   run(['certificate', 'issue', '--data-dir', dir, '--profile', all, ...names, ...options]);
+  return issued;
+}
+
+function layLeaves(dir: string, issued: string): void {
   cpSync(join(issued, 'node-1'), dir, { recursive: true });
   const copies = join(issued, 'node-2/agent');
   for (const name of readdirSync(copies)) {

@@ -150,7 +150,7 @@ test('the program of that name is a drop-in: DATA_DIR, PRODUCT, exit code 1', ()
   assert.match(run.stdout, `rke2 certificate rotate-ca --path=${dir}/server/rotate-ca`);
   const nowhere = k3sPki([], { name: command, env: { DATA_DIR: folder() } });
   assert.is(nowhere.code, 1);
-  assert.match(nowhere.stderr, /^rotate-default-ca-certs: error: .*client-ca\.crt: current client CA does not exist/);
+  assert.match(nowhere.stderr, /^rotate-default-ca-certs: error: \/.*server\/tls: there are no CAs\n.*hint: .*\n$/);
 });
 
 test('three rotations: each bundle begins as the script has it and keeps what still has a chain', () => {
@@ -277,6 +277,12 @@ test('refused: custom CAs, with the reason and the right verb, in one line', () 
   assert.match(run.stderr, /server\/tls: custom CAs \(client, server, .*\), issued by CN=k3s-intermediate-ca@\d+/);
   assert.match(run.stderr, `generate-custom-ca-certs --from ${dir} --data-dir`);
   assert.equal(tree(dir), before);
+  const isolated = folder();
+  k3sPki(['generate-custom-ca-certs', '--data-dir', isolated, '--topology', 'isolated', ...fastKeys]);
+  const each = rotate(isolated);
+  assert.is(each.code, 1);
+  assert.match(each.stderr, /custom CAs \(.*\), issued by a root each/);
+  assert.match(each.stderr, '--data-dir /opt/k3s --topology isolated\n');
 });
 
 const stray = String(

@@ -31,7 +31,8 @@ const mixed = await sets.written(async (path) => {
   }
   return path === 'etcd/peer-ca' ? undefined : sets.pair(await sets.selfSigned(path));
 });
-const all = { custom, isolated, byK3s, crossed, mixed };
+const twice = await sets.written((path) => sets.crossSignedTwice(path));
+const all = { custom, isolated, byK3s, crossed, twice, mixed };
 
 type Report = {
   kind: string;
@@ -57,16 +58,17 @@ test('the kinds of sets are told apart', () => {
       ['isolated', 'isolated'],
       ['byK3s', 'default'],
       ['crossed', 'cross-signed'],
+      ['twice', 'cross-signed'],
       ['mixed', 'mixed'],
     ],
   );
   const shapes = Object.entries(report(mixed).cas).map(([ca, { shape }]) => [ca, shape]);
   assert.equal(Object.fromEntries(shapes), {
-    'client-ca': 'chained',
-    'server-ca': 'chained',
-    'request-header-ca': 'self-signed',
-    'etcd/peer-ca': 'absent',
-    'etcd/server-ca': 'self-signed',
+    client: 'chained',
+    server: 'chained',
+    'request-header': 'self-signed',
+    'etcd/peer': 'absent',
+    'etcd/server': 'self-signed',
   });
 });
 
@@ -112,14 +114,30 @@ test('roles in a set whose roots are cross-signed', () => {
   }
 });
 
+test('after two rotations what came before is told from what is in use', () => {
+  const roles = report(twice)
+    .certificates.filter(({ subject }) => subject.startsWith('CN=k3s-client-ca'))
+    .map(({ role, subject }) => `${role} ${subject.slice('CN=k3s-'.length)}`)
+    .sort();
+  assert.equal(roles, [
+    'ca client-ca@1795000000',
+    'cross-signed-root client-ca-root@1790000000',
+    'cross-signed-root client-ca-root@1795000000',
+    'former-ca client-ca@1790000000',
+    'former-root client-ca-root@1790000000',
+    'former-root client-ca@1700000000',
+    'root client-ca-root@1795000000',
+  ]);
+});
+
 test('the CA hash belongs to the root, or to a lone certificate', () => {
-  for (const dir of [custom, isolated, crossed]) {
+  for (const dir of [custom, isolated, crossed, twice]) {
     const { caHash, hashOf, certificates } = report(dir);
     assert.is(hashOf, caHash);
     assert.is(certificates.find(({ sha256 }) => sha256 === caHash)?.role, 'root');
   }
   const { hashOf, cas } = report(byK3s);
-  assert.is(hashOf, cas['server-ca']?.certificate);
+  assert.is(hashOf, cas.server?.certificate);
   assert.is(report(mixed).hashOf, undefined, 'the chain of an expired CA does not verify');
 });
 
@@ -155,7 +173,7 @@ test('a bundle that K3s does not read is told from one that is not there', () =>
   writeFileSync(join(dir, 'tls/client-ca.crt'), 'certificates will follow');
   rmSync(join(dir, 'tls/server-ca.crt'));
   const { kind, cas } = report(dir);
-  assert.equal([kind, cas['client-ca']?.shape, cas['server-ca']?.shape], ['custom', 'unreadable', 'absent']);
+  assert.equal([kind, cas.client?.shape, cas.server?.shape], ['custom', 'unreadable', 'absent']);
   const { stdout } = k3sPki(['topology', dir]);
   assert.match(stdout, 'without a certificate that K3s reads: client-ca');
   assert.match(stdout, 'not there: server-ca');
@@ -233,7 +251,7 @@ test('SVG: well-formed, self-contained, with a title and a description', () => {
 
 test('SVG: a name shows as it is, whatever it holds', () => {
   const { text, root } = svgOf(mixed);
-  const certificate = report(mixed).certificates.find(({ cas }) => cas.includes('client-ca'));
+  const certificate = report(mixed).certificates.find(({ cas }) => cas.includes('client'));
   assert.match(certificate?.subject ?? '', 'ルート認証局');
   assert.ok(elements(root, 'text').some(({ textContent }) => textContent === certificate?.subject));
   assert.ok(elements(root, 'desc')[0]?.textContent?.includes(certificate?.subject ?? 'no subject'));

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { environment, fastKeys, folder, k3sPki, program, tree } from './program.ts';
@@ -41,22 +43,30 @@ test('--help of a command: every option, within 80 columns in a pipe', () => {
   assert.match(k3sPki(['--help'], { name: 'generate-custom-ca-certs' }).stdout, /--data-dir DIR/);
 });
 
-test('the examples of the help run', () => {
-  const { stdout } = k3sPki(['generate-custom-ca-certs', '--help']);
-  const examples = [...stdout.matchAll(/^ {2}k3s-pki (generate-custom-ca-certs .*--data-dir.*)$/gm)].map(
-    ([, line = '']) => line.split(' '),
-  );
-  assert.ok(examples.length >= 3);
-  const server = folder();
-  assert.is(k3sPki(['generate-custom-ca-certs', '--data-dir', server, ...fastKeys]).code, 0);
-  for (const example of examples) {
-    const cwd = folder();
-    const words = example.map((word) => ({ '/var/lib/rancher/k3s': server, '/opt/k3s': './opt' })[word] ?? word);
-    const run = k3sPki(words.includes('--root-key') ? words : [...words, ...fastKeys], { cwd });
-    assert.is(run.code, 0, run.stderr);
-    assert.is(Object.keys(tree(cwd)).length > 0, !words.includes('--dry-run'));
-  }
-});
+for (const command of ['generate-custom-ca-certs', 'generate-default-ca-certs', 'rotate-default-ca-certs']) {
+  test(`the examples of the help of ${command} run`, () => {
+    const { stdout } = k3sPki([command, '--help']);
+    const examples = [...stdout.matchAll(/^ {2}k3s-pki (\S+ .*--data-dir.*)$/gm)].map(([, line = '']) =>
+      line.split(' '),
+    );
+    assert.ok(examples.length >= 2);
+    const server = folder();
+    const makes =
+      command === 'rotate-default-ca-certs' ? ['generate-default-ca-certs'] : [examples[0]?.[0] ?? '', ...fastKeys];
+    if (!command.startsWith('generate-default')) assert.is(k3sPki([...makes, '--data-dir', server]).code, 0);
+    for (const example of examples) {
+      const cwd = folder();
+      cpSync(server, join(cwd, 'server'), { recursive: true });
+      const before = tree(cwd);
+      const places: Record<string, string> = { '/var/lib/rancher/k3s': './server', '/opt/k3s': './opt' };
+      const words = example.map((word) => places[word] ?? word);
+      const fast = command.includes('custom') && !words.includes('--root-key') ? fastKeys : [];
+      const run = k3sPki([...words, ...fast], { cwd });
+      assert.is(run.code, 0, run.stderr);
+      assert.is(Object.keys(tree(cwd)).length > Object.keys(before).length, !words.includes('--dry-run'));
+    }
+  });
+}
 
 test('--help of a word that several commands begin with lists these', () => {
   const run = k3sPki(['certificate', '--help']);

@@ -5,6 +5,7 @@
 # Source: K3s, contrib/util/generate-custom-ca-certs.sh, its behaviour in other words.
 set -eu
 umask 027
+steps=$(cd "$(dirname "$0")" && pwd)/openssl-steps.sh
 
 product=${PRODUCT:-k3s}
 data_dir=${DATA_DIR:-/var/lib/rancher/$product}
@@ -16,44 +17,7 @@ for input in "$data_dir"/*.pem "$data_dir"/*.key; do
   if [ -f "$input" ]; then cp "$input" "$data_dir/server/tls/"; fi
 done
 cd "$data_dir/server/tls"
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-cat >"$work/extensions" <<'CONFIG'
-[req]
-distinguished_name = none
-[none]
-[ca]
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid:always
-basicConstraints = critical, CA:true
-keyUsage = critical, digitalSignature, keyEncipherment, keyCertSign
-CONFIG
-# One counter for everything that the root and the intermediate sign, from a random 64-bit number.
-"$openssl" rand -hex 8 >"$work/serial"
-
-# Before version 3 PKCS#1 was the only form that genrsa wrote.
-case $("$openssl" version) in
-  "OpenSSL 1."*) pkcs1= ;;
-  *) pkcs1=-traditional ;;
-esac
-
-quietly() {
-  if ! "$@" 2>"$work/errors"; then
-    cat "$work/errors" >&2
-    exit 1
-  fi
-}
-
-rsa_key() { # bits, file
-  # shellcheck disable=SC2086
-  (umask 077 && quietly "$openssl" genrsa $pkcs1 -out "$2" "$1")
-}
-
-ec_key() { # file
-  (umask 077 && quietly "$openssl" ecparam -name prime256v1 -genkey -noout -out "$1")
-}
+. "$steps"
 
 signed_ca() { # subject, key, issuer, certificate
   quietly "$openssl" req -new -config "$work/extensions" -key "$2" -subj "/CN=$1" -out "$work/request"

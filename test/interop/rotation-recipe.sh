@@ -5,6 +5,7 @@
 # Source: K3s, contrib/util/rotate-default-ca-certs.sh, its behaviour in other words.
 set -eu
 umask 027
+steps=$(cd "$(dirname "$0")" && pwd)/openssl-steps.sh
 
 product=${PRODUCT:-k3s}
 current=${DATA_DIR:-/var/lib/rancher/$product}/server/tls
@@ -14,35 +15,7 @@ made_at=$(date +%s)
 
 mkdir -p "$staged/etcd"
 cd "$staged"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-cat >"$work/extensions" <<'CONFIG'
-[req]
-distinguished_name = none
-[none]
-[ca]
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid:always
-basicConstraints = critical, CA:true
-keyUsage = critical, digitalSignature, keyEncipherment, keyCertSign
-CONFIG
-"$openssl" rand -hex 8 >"$work/serial"
-case $("$openssl" version) in
-  "OpenSSL 1."*) pkcs1= ;;
-  *) pkcs1=-traditional ;;
-esac
-
-quietly() {
-  if ! "$@" 2>"$work/errors"; then
-    cat "$work/errors" >&2
-    exit 1
-  fi
-}
-
-ec_key() { # file
-  (umask 077 && quietly "$openssl" ecparam -name prime256v1 -genkey -noout -out "$1")
-}
+. "$steps"
 
 signed_ca() { # subject, key, issuer's certificate, issuer's key, certificate
   quietly "$openssl" req -new -config "$work/extensions" -key "$2" -subj "/CN=$1" -out "$work/request"
@@ -76,8 +49,7 @@ for type in client server request-header etcd/peer etcd/server; do
   cat "$type-root.key" >>"$type-ca.key"
 done
 
-# shellcheck disable=SC2086
-(umask 077 && quietly "$openssl" genrsa $pkcs1 -out service.key 2048)
+rsa_key 2048 service.key
 cat "$current/service.key" >>service.key
 
 echo "CA certificates and keys are in $staged"

@@ -74,7 +74,7 @@ function privately(path: string, entry: string): string {
 }
 
 /** The file of a backup of ours that stands for a file in place. */
-function savedAs(backup: string, path: string): string {
+export function savedAs(backup: string, path: string): string {
   return path.startsWith('agent/') ? `${backup}/${path}` : backup + path.slice(tls.length);
 }
 
@@ -104,6 +104,13 @@ export function restoreObstacles(
   if (!any) found.add('nothing-to-restore');
   const differs = differingCas(dir, before, backup);
   if (differs.length > 0 && !force) found.add('ca-differs');
+  for (const ca of caNames) {
+    const halves = [`${ca}-ca.crt`, `${ca}-ca.key`];
+    const saved = halves.filter((name) => `${backup}/${name}` in before);
+    const stays = halves.every((name) => `${tls}/${name}` in before) && !differs.includes(ca);
+    if (saved.length < 2 || stays) continue;
+    if (saved.some((name) => publicKeyOf(read(`${backup}/${name}`), name) === undefined)) found.add('broken-file');
+  }
   if (found.size === 0 && !force && unfit(verdict).length > 0) found.add('cas-unfit');
   return found;
 }

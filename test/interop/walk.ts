@@ -16,6 +16,7 @@ import {
   differingCas,
   leavesOf,
   restoreObstacles,
+  savedAs,
   services,
   type Tree,
   unfit,
@@ -46,6 +47,7 @@ export class Walk {
   readonly #random: () => number;
   readonly #isDefault: boolean;
   #now: number;
+  #next: [string, () => Promise<string>] | undefined;
 
   private constructor(judge: WalkJudge, folder: string, seed: number) {
     this.#judge = judge;
@@ -60,9 +62,14 @@ export class Walk {
   static async begin(judge: WalkJudge, folder: string, seed: number): Promise<Walk> {
     const walk = new Walk(judge, folder, seed);
     mkdirSync(folder, { recursive: true });
-    const verb = walk.#isDefault ? ['generate-default-ca-certs'] : ['generate-custom-ca-certs', ...fastKeys];
-    const made = await walk.#program(verb);
-    assert.is(made.code, 0, made.stderr);
+    // RSA keys take longer than a walk does, and one set of CAs is as good as another to begin with.
+    const first = join(folder, '..', walk.#isDefault ? 'default-cas' : 'custom-cas');
+    if (!existsSync(first)) {
+      const verb = walk.#isDefault ? ['generate-default-ca-certs'] : ['generate-custom-ca-certs', ...fastKeys];
+      const made = await walk.#program(verb, first);
+      assert.is(made.code, 0, made.stderr);
+    }
+    cpSync(first, walk.#dir, { recursive: true });
     mkdirSync(join(walk.#dir, 'agent'), { mode: 0o755 });
     writeFileSync(join(walk.#dir, 'server/token'), 'secret\n', { mode: 0o600 });
     const started = await judge.start(walk.#dir, walk.#now);
@@ -75,32 +82,43 @@ export class Walk {
   }
 
   async step(): Promise<void> {
-    const [name, act] = this.#weighted([
-      [18, 'start', () => this.#start()],
-      [20, 'rotate', () => this.#rotate()],
-      [16, 'restore', () => this.#restore()],
-      [14, 'clock', () => this.#clock()],
-      [2, 'custom CAs', () => this.#overwrite()],
-      [3, 'custom CAs', () => this.#stageCustom()],
-      [this.#isDefault ? 9 : 1, 'default CAs', () => this.#rotateDefault()],
-      [8, 'renew', () => this.#renew()],
-      [5, 'service account', () => this.#serviceAccount()],
-      [12, 'fault', () => this.#fault()],
-      [6, 'prune', () => this.#prune()],
-    ]);
+    const [name, act] = this.#next ?? this.#choose();
+    this.#next = undefined;
     const end = await act();
     const what = end === '' ? name : `${name} ${end}`;
     this.tally.set(what, (this.tally.get(what) ?? 0) + 1);
   }
 
+  #choose(): [string, () => Promise<string>] {
+    return this.#weighted([
+      [20, 'start', () => this.#start()],
+      [22, 'rotate', () => this.#rotate()],
+      [22, 'restore', () => this.#restore()],
+      [14, 'clock', () => this.#clock()],
+      [1, 'custom CAs', () => this.#overwrite()],
+      [2, 'custom CAs', () => this.#stageCustom()],
+      [this.#isDefault ? 5 : 1, 'default CAs', () => this.#rotateDefault()],
+      [8, 'renew', () => this.#renew()],
+      [3, 'service account', () => this.#serviceAccount()],
+      [20, 'fault', () => this.#fault()],
+      [6, 'prune', () => this.#prune()],
+    ]);
+  }
+
   async #start(): Promise<string> {
     this.#note('start');
+    const marker = join(this.#dir, 'server/tls/dynamic-cert-regenerate');
+    const ordered = existsSync(marker);
     const before = await this.#judge.judge(this.#dir, this.#now);
     const after = await this.#judge.start(this.#dir, this.#now);
     // What the judge foretells is what its start meets.
     assert.equal(after.cas, before.cas);
     const action = ({ leaves }: WalkVerdict) => leaves.map((leaf) => [leaf.name, leaf.action]);
     assert.equal(action(after), action(before));
+    if (ordered && after.cas.some(({ name, ok }) => name === 'server' && ok)) {
+      assert.ok(after.listener.ok, "the supervisor's certificate was ordered anew");
+      assert.not.ok(existsSync(marker), 'the order was carried out');
+    }
     return '';
   }
 
@@ -124,12 +142,13 @@ export class Walk {
     return 'done';
   }
 
-  async #restore(): Promise<string> {
+  async #restore(preferred?: string): Promise<string> {
     const before = tree(this.#dir);
     const backups = Object.keys(before).filter((path) => /^server\/tls-\d+$/.test(path));
     const chosen = this.#services();
     const force = this.#chance(0.25);
-    const backup = this.#chance(0.1) ? 'server/tls-17' : (this.#one(backups) ?? 'server/tls-18');
+    const other = this.#chance(0.1) ? 'server/tls-17' : (this.#one(backups) ?? 'server/tls-18');
+    const backup = preferred ?? other;
     this.#note('restore', backup, ...chosen, force ? '--force' : '');
     const met = await this.#judge.judge(this.#dir, this.#now);
     const obstacles = restoreObstacles(this.#dir, before, backup, chosen, force, met);
@@ -301,24 +320,41 @@ export class Walk {
     return after;
   }
 
-  /** What happens to files in the field. */
+  /** What happens to files in the field, in place or in a backup. */
   async #fault(): Promise<string> {
-    const present = leavesOf([]).filter((path) => existsSync(join(this.#dir, path)));
-    const leaf = this.#one(present);
-    const ca = `server/tls/${this.#one(caNames)}-ca`;
-    const half = `${ca}.${this.#one(['crt', 'key'])}`;
-    const at = (path: string) => join(this.#dir, path);
-    const [kind, act] = this.#weighted<() => unknown>([
-      [4, 'a leaf file is gone', () => leaf !== undefined && rmSync(at(leaf))],
-      [2, 'a leaf file is cut off', () => leaf !== undefined && writeFileSync(at(leaf), 'cut off\n')],
-      [2, 'a leaf file is open to all', () => leaf !== undefined && chmodSync(at(leaf), 0o644)],
-      [1, 'half a CA is gone', () => rmSync(at(half), { force: true })],
-      [1, "a CA's key is cut off", () => existsSync(at(`${ca}.key`)) && writeFileSync(at(`${ca}.key`), 'cut off\n')],
-      [1, 'service.key is gone', () => rmSync(at('server/tls/service.key'), { force: true })],
+    const files = new Set(Object.keys(tree(this.#dir)));
+    const backup = this.#one([...files].filter((path) => /^server\/tls-\d+$/.test(path)));
+    const placed = (path: string) => (backup === undefined || inPlace ? path : savedAs(backup, path));
+    const inPlace = this.#chance(0.4);
+    const leaves = leavesOf([])
+      .map(placed)
+      .filter((path) => files.has(path));
+    const keys = leaves.filter((path) => path.endsWith('.key'));
+    const [leaf, key, other] = [this.#one(leaves), this.#one(keys), this.#one(keys)];
+    const halves = caNames.flatMap((ca) => [`server/tls/${ca}-ca.crt`, `server/tls/${ca}-ca.key`]);
+    const ca = this.#one(halves.map(placed).filter((path) => files.has(path)));
+    const at = (path = 'nothing') => join(this.#dir, path);
+    const [kind, [path, act]] = this.#weighted<[string | undefined, () => void]>([
+      [6, 'a leaf file is gone', [leaf, () => rmSync(at(leaf))]],
+      [2, 'a leaf file is cut off', [leaf, () => writeFileSync(at(leaf), 'cut off\n')]],
+      [5, 'a key is open to all', [key, () => chmodSync(at(key), 0o644)]],
+      [3, "a key is another leaf's", [key, () => writeFileSync(at(key), readFileSync(at(other)))]],
+      [2, 'half a CA is gone', [ca, () => rmSync(at(ca))]],
+      [2, 'half a CA is cut off', [ca, () => writeFileSync(at(ca), 'cut off\n')]],
+      [
+        1,
+        'service.key is gone',
+        ['server/tls/service.key', () => rmSync(at('server/tls/service.key'), { force: true })],
+      ],
     ]);
-    this.#note('fault:', kind, kind.includes('leaf') ? String(leaf) : kind.includes('half') ? half : ca);
-    act();
-    return '';
+    this.#note('fault:', kind, path ?? 'none');
+    if (path !== undefined) act();
+    // What was done to a file matters where it is used next.
+    if (path !== undefined && this.#chance(0.5)) {
+      this.#next =
+        inPlace || backup === undefined ? ['rotate', () => this.#rotate()] : ['restore', () => this.#restore(backup)];
+    }
+    return path === undefined ? 'nowhere' : kind;
   }
 
   async #prune(): Promise<string> {

@@ -21,6 +21,10 @@ mod random;
 mod search;
 mod sieve;
 mod sign;
+#[cfg(test)]
+mod trace;
+#[cfg(test)]
+mod vectors;
 
 pub use error::RsaError;
 pub use key::KeyPair;

@@ -198,7 +198,7 @@ pub(crate) fn power_pair(
     with_engine!(lanes, power_pair_batch(moduli, bases, exponents))
 }
 
-fn power_pair_batch<M: Montgomery>(
+pub(crate) fn power_pair_batch<M: Montgomery>(
     moduli: &[Words; 2],
     bases: &[Words; 2],
     exponents: &[Words; 2],

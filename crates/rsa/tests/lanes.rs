@@ -1,23 +1,10 @@
 //! Every lane choice gives the same keys, natively and in WebAssembly.
 
+mod common;
+
+use common::{Repeatable, key};
 use num_bigint::BigUint;
 use pki_rsa::{KeyPair, LaneChoice, PrimeSearch, Random, RsaError, Search};
-
-/// SplitMix64, so that a failure can be repeated.
-struct Source(u64);
-
-impl Random for Source {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), RsaError> {
-        for byte in out {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            *byte = (z >> 56) as u8;
-        }
-        Ok(())
-    }
-}
 
 /// Fails after a number of calls.
 struct Failing(u32);
@@ -28,7 +15,7 @@ impl Random for Failing {
             .0
             .checked_sub(1)
             .ok_or(RsaError::Randomness("empty".into()))?;
-        Source(u64::from(self.0)).fill(out)
+        Repeatable(u64::from(self.0)).fill(out)
     }
 }
 
@@ -40,17 +27,6 @@ fn choices() -> Vec<LaneChoice> {
         Err(error) => assert_eq!(error, RsaError::NotFused),
     }
     choices
-}
-
-fn key(bits: u32, lanes: LaneChoice, seed: u64) -> KeyPair {
-    let mut rng = Source(seed);
-    let mut search = Search::new(bits, lanes).unwrap();
-    loop {
-        if let Some(key) = search.step(&mut rng).unwrap() {
-            assert!(search.progress().tests > 1 && search.progress().primes >= 2);
-            return key;
-        }
-    }
 }
 
 #[cfg_attr(not(target_arch = "wasm32"), test)]
@@ -67,7 +43,9 @@ fn equal_randomness_gives_equal_keys() {
 fn signatures_verify() {
     for lanes in choices() {
         let key = key(2112, LaneChoice::Auto, 5).on(lanes);
-        let signature = key.sign_pkcs1_v15(b"digest info", &mut Source(1)).unwrap();
+        let signature = key
+            .sign_pkcs1_v15(b"digest info", &mut Repeatable(1))
+            .unwrap();
         let (n, e) = key.public();
         let opened = BigUint::from_bytes_be(&signature)
             .modpow(&BigUint::from_bytes_be(&e), &BigUint::from_bytes_be(&n))
@@ -84,7 +62,7 @@ fn signatures_verify() {
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
 fn halves_make_a_key() {
     let mut primes = [21, 22].map(|seed| {
-        let mut rng = Source(seed);
+        let mut rng = Repeatable(seed);
         let mut search = PrimeSearch::new(2048, LaneChoice::Auto).unwrap();
         loop {
             if let Some(prime) = search.step(&mut rng).unwrap() {
@@ -100,7 +78,7 @@ fn halves_make_a_key() {
     assert!(KeyPair::from_primes(&carried[0], &carried[0]).is_err());
     let imported = KeyPair::from_pkcs1_der(&key.to_pkcs1_der()).unwrap();
     assert_eq!(*imported.to_pkcs1_der(), *key.to_pkcs1_der());
-    imported.sign_pkcs1_v15(b"", &mut Source(2)).unwrap();
+    imported.sign_pkcs1_v15(b"", &mut Repeatable(2)).unwrap();
 }
 
 #[cfg_attr(not(target_arch = "wasm32"), test)]
@@ -118,7 +96,7 @@ fn refusals() {
     );
 
     let key = key(2048, LaneChoice::Auto, 9);
-    let too_long = key.sign_pkcs1_v15(&[0; 246], &mut Source(1));
+    let too_long = key.sign_pkcs1_v15(&[0; 246], &mut Repeatable(1));
     assert_eq!(
         too_long,
         Err(RsaError::TooLong {
@@ -126,7 +104,7 @@ fn refusals() {
             limit: 245
         })
     );
-    assert!(key.sign_pkcs1_v15(&[0; 245], &mut Source(1)).is_ok());
+    assert!(key.sign_pkcs1_v15(&[0; 245], &mut Repeatable(1)).is_ok());
     assert_eq!(
         key.sign_pkcs1_v15(b"", &mut Failing(0)),
         Err(RsaError::Randomness("empty".into()))

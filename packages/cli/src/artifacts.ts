@@ -19,8 +19,8 @@ const caKeyUsage = ['digitalSignature', 'keyEncipherment', 'keyCertSign'];
 
 /**
  * Makes what a plan describes, in memory: keys, then certificates from the root down, then the files, tokens last.
- * `random` draws serials, `at` (seconds since 1970) is when a token's chain is judged. Keys, `signingKeys` too, are
- * wiped before it returns; the files' bytes are the caller's.
+ * `random` draws serials and passwords, `at` (seconds since 1970) is when a token's chain is judged. New keys are wiped
+ * before it returns; `signingKeys` and the files' bytes are the caller's.
  */
 export async function makeArtifacts(
   plan: CaPlan,
@@ -103,12 +103,11 @@ export async function makeArtifacts(
     return { files, certificates };
   } finally {
     for (const key of keys.values()) key.wipe();
-    for (const key of signingKeys.values()) key.wipe();
   }
 }
 
 /** The text of a token file for a bundle: its CA hash, and the credentials of the token in `file`, whatever its hash. */
-export function joinToken(file: Uint8Array, bundle: Uint8Array, core: Core, at: number): Uint8Array {
+function joinToken(file: Uint8Array, bundle: Uint8Array, core: Core, at: number): Uint8Array {
   const parsed = parseToken(tokenFileText(file) ?? '');
   if (!parsed.ok || parsed.token.kind !== 'password') return internalError('a token that was not checked');
   const certificates = core

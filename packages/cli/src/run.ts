@@ -81,8 +81,8 @@ async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli
       ? { error: 'unexpected argument', hint: tokenHint }
       : { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
   }
-  // clipanion's answer to a surplus argument where there may be one.
-  if (/^Command not found/.test(message)) return { error: 'unexpected argument', hint: see };
+  // clipanion's words for a surplus argument behind an optional one.
+  if (/^Command not found/.test(message)) return { error: 'too many arguments', hint: see };
   return { error: message.split('\n', 1)[0] ?? message, hint: see };
 }
 
@@ -100,12 +100,13 @@ async function unknownCommand(words: readonly string[]): Promise<Failure> {
     });
   }
   const paths = commands.map(({ path }) => path.join(' '));
-  const similar = (await nearest(given, paths)) ?? (await nearest(words[0] ?? '', paths));
-  const secret = given.split(' ').some((word, index) => mayBeSecret(index === 0 ? [] : words, word));
-  if (secret && similar === undefined) return usage({ error: 'unknown command', hint: tokenHint });
+  const slip = await nearest(given, paths);
+  const similar = slip ?? (await nearest(words[0] ?? '', paths));
+  const secret = slip === undefined && given.split(' ').some((word, at) => mayBeSecret(at === 0 ? [] : words, word));
+  const otherwise = secret ? tokenHint : 'k3s-pki --help lists the commands';
   return usage({
-    error: `unknown command ${JSON.stringify(given)}`,
-    hint: similar ? `did you mean k3s-pki ${similar}?` : 'k3s-pki --help lists the commands',
+    error: secret ? 'unknown command' : `unknown command ${JSON.stringify(given)}`,
+    hint: similar ? `did you mean k3s-pki ${similar}?` : otherwise,
   });
 }
 

@@ -13,9 +13,9 @@ export type CaShape = 'self-signed' | 'chained' | 'cross-signed' | 'rootless' | 
  *  K3s's own, `mixed` anything else, `none` without any readable CA. CAs that are absent or unreadable don't count. */
 export type TopologyKind = 'custom' | 'isolated' | 'default' | 'cross-signed' | 'mixed' | 'none';
 
-/** What a certificate is in the picture. `former-root` is the CA before the last rotation, which signs the cross-signed
- *  root and nothing else. */
-export type NodeRole = 'root' | 'former-root' | 'cross-signed-root' | 'intermediate' | 'ca';
+/** What a certificate is in the picture. After a rotation a `former-root` vouches for the root that followed it, which is
+ *  there as a `cross-signed-root` too, and a `former-ca` for what it has issued. */
+export type NodeRole = 'root' | 'former-root' | 'cross-signed-root' | 'intermediate' | 'former-ca' | 'ca';
 
 /** One certificate, however many files hold it. */
 export interface TopologyNode {
@@ -68,11 +68,17 @@ export function topologyOf(files: FileSet, core: X509, at: number): Topology {
     own(certificate).length === 0 &&
     issuersOf(certificate).length > 0 &&
     all.some((twin) => twin !== certificate && isSameAuthority(twin, certificate) && isSelfSigned(twin, x509));
+  const currentRoots = new Set([...bundles.values()].map((bundle) => rootOf(bundle, x509)?.sha256));
+  const children = (issuer: Certificate) => all.filter((child) => issuersOf(child).includes(issuer));
+  const isFormerRoot = (certificate: Certificate) =>
+    !currentRoots.has(certificate.sha256) && children(certificate).some(isCrossSigned);
   const roleOf = (certificate: Certificate): NodeRole => {
     if (own(certificate).length > 0) return 'ca';
-    if (!isSelfSigned(certificate, x509)) return isCrossSigned(certificate) ? 'cross-signed-root' : 'intermediate';
-    const children = all.filter((child) => issuersOf(child).includes(certificate));
-    return children.length > 0 && children.every(isCrossSigned) ? 'former-root' : 'root';
+    if (isSelfSigned(certificate, x509)) return isFormerRoot(certificate) ? 'former-root' : 'root';
+    if (isCrossSigned(certificate)) return 'cross-signed-root';
+    return children(certificate).length === 0 && issuersOf(certificate).some(isFormerRoot)
+      ? 'former-ca'
+      : 'intermediate';
   };
   const nodes = all.map(
     (certificate): TopologyNode => ({

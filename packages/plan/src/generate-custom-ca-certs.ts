@@ -152,15 +152,13 @@ function checkSource(from: string, topology: Topology, snapshot: Snapshot, probl
   const folder = `${from}/${tlsDir}`;
   const holds = (name: string) => snapshot.files.has(`${folder}/${name}`);
   const has = { shared: authorityNames.some(holds), isolated: isolatedNames.some(holds) };
-  if (!has[topology]) {
-    const inUse = caNames.filter((ca) => snapshot.files.has(`${from}/${tlsFile.caBundle(ca)}`));
-    problems.error('from-without-root', folder, {
-      topology,
-      other: has[topology === 'shared' ? 'isolated' : 'shared'],
-      cas: inUse.length > 0,
-    });
+  if (has[topology]) {
+    if (!holds('service.key')) problems.error('from-without-service-key', `${folder}/service.key`, {});
+    return;
   }
-  if (!holds('service.key')) problems.error('from-without-service-key', `${folder}/service.key`, {});
+  const inUse = caNames.filter((ca) => snapshot.files.has(`${from}/${tlsFile.caBundle(ca)}`));
+  const other = has[topology === 'shared' ? 'isolated' : 'shared'];
+  problems.error('from-without-root', folder, { topology, other, cas: inUse.length > 0 });
 }
 
 /** A new certificate that expires after a found issuer, or after a new one with a shorter life. */

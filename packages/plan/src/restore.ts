@@ -241,6 +241,8 @@ class Restoration {
     for (const path of [tlsFile.caBundle(ca), tlsFile.caKey(ca)]) {
       const saved = this.#source(path);
       if (saved === undefined) continue;
+      if (path.endsWith('.key')) this.#key(saved.path, saved.file);
+      else this.#certificate(saved.path, saved.file);
       if (state === 'differs') {
         if (force) this.#problems.warn('ca-replaced', path, { backup: saved.path });
         else this.#problems.error('ca-differs', saved.path, { used: path });

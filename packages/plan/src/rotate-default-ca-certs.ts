@@ -102,10 +102,15 @@ export function planRotateDefaultCas(
   tokenFaults: ReadonlyMap<string, string>,
 ): Planned<RotateDefaultCaPlan> {
   const problems = new Problems();
+  if (!caNames.some((ca) => snapshot.files.has(tlsFile.caBundle(ca)))) {
+    problems.error('no-current-cas', tlsDir, {});
+    return { ok: false, problems: problems.list };
+  }
   const found = caNames.map((ca) => ({ ca, old: findOldRoot(ca, snapshot, x509, now, problems) }));
   const custom = found.flatMap(({ ca, old }) => (old === 'custom' ? [ca] : []));
-  if (custom[0] !== undefined) {
-    problems.error('custom-cas', tlsDir, { cas: custom, issuer: issuerOf(custom[0], snapshot) });
+  if (custom.length > 0) {
+    const issuers = [...new Set(custom.map((ca) => issuerOf(ca, snapshot)))];
+    problems.error('custom-cas', tlsDir, { cas: custom, issuers });
   }
   if (!snapshot.files.has(tlsFile.serviceKey)) problems.error('no-service-key', tlsFile.serviceKey, {});
   const serviceKeys = keepServiceKeys([tlsFile.serviceKey], snapshot, problems);

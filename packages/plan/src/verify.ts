@@ -207,13 +207,14 @@ function orderProblems(file: string, chain: readonly Certificate[]): VerifyProbl
 }
 
 function strayProblems(file: string, certificates: readonly Certificate[], x509: X509): VerifyProblem[] {
+  // What a trusted certificate has issued, such as the CA before a rotation, widens the trust by nothing.
+  const isRelated = (one: Certificate, other: Certificate) =>
+    isSameAuthority(one, other) ||
+    whyNotIssuer(other, one, x509) === undefined ||
+    whyNotIssuer(one, other, x509) === undefined;
   const related = new Set(certificates.slice(0, 1));
   for (let grown = true; grown; ) {
-    const next = certificates.filter(
-      (one) =>
-        !related.has(one) &&
-        [...related].some((other) => whyNotIssuer(other, one, x509) === undefined || isSameAuthority(other, one)),
-    );
+    const next = certificates.filter((one) => !related.has(one) && [...related].some((other) => isRelated(one, other)));
     for (const one of next) related.add(one);
     grown = next.length > 0;
   }

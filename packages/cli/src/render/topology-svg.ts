@@ -30,7 +30,7 @@ const style = `
   .now { stroke: #5b6b7b; stroke-width: 1.4; }
   .dot { stroke: #ffffff; stroke-width: 2; }
   .root { fill: #6d4fc4; }
-  .former-root { fill: #94a0ac; }
+  .former-root, .former-ca { fill: #94a0ac; }
   .cross-signed-root { fill: #a88be0; }
   .intermediate { fill: #2f7fd1; }
   .ca { fill: #1f9d78; }
@@ -45,7 +45,7 @@ const style = `
     .now { stroke: #9fb0c0; }
     .dot { stroke: #10161d; }
     .root { fill: #a68bf5; }
-    .former-root { fill: #77838f; }
+    .former-root, .former-ca { fill: #77838f; }
     .cross-signed-root { fill: #7b62bd; }
     .intermediate { fill: #5aa9f5; }
     .ca { fill: #3ecb9f; }

@@ -6,10 +6,11 @@ import { commit, discard, lock, type Staged, stage, unlock } from '@k3s-pki/stag
 import { type Artifacts, makeArtifacts, type SigningKeys } from '../artifacts.ts';
 import type { Context } from '../context.ts';
 import { Failure, internalError } from '../failure.ts';
-import { rotationRefused, rotationUnfit } from '../messages/english/ca-sets.ts';
+import { besideFailed, rotationRefused, rotationUnfit } from '../messages/english/ca-sets.ts';
 import { describeFinding } from '../messages/english.ts';
-import { warningsOf } from '../render/ca-sets.ts';
+import { planJson, planText, warningsOf } from '../render/ca-sets.ts';
 import { writeMessages } from '../render/messages.ts';
+import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { showIn } from '../render/text.ts';
 import { type Reading, readSnapshot } from '../snapshot.ts';
 import { progress } from '../terminal.ts';
@@ -62,15 +63,17 @@ export async function writeSet<Plan extends CaPlan, Verdict>(
     // What the plan only looked at is judged as it was read.
     const judgeWith = (read: ReadFile) =>
       judge((path) => (written.has(path) ? read(path) : making.reading.contents.get(path)), core);
-    const staged = await stage(changesOf(plan, artifacts, root), {
-      clock,
-      signal,
-      lock: held,
-      verify: (read) => refuse(judgeWith(read)),
-    });
-    const beside = await stageBeside(artifacts, root, context);
-    for (const { content } of artifacts.files) content.fill(0);
-    await commitAll([staged, ...beside]);
+    try {
+      const staged = await stage(changesOf(plan, artifacts, root), {
+        clock,
+        signal,
+        lock: held,
+        verify: (read) => refuse(judgeWith(read)),
+      });
+      await commitAll(staged, await stageBeside(artifacts, root, context));
+    } finally {
+      for (const { content } of artifacts.files) content.fill(0);
+    }
     // Once more from the disk, by the paths that K3s will read.
     const onDisk = readSnapshot(root, [...written], core);
     return { plan, artifacts, verdict: judgeWith((path) => onDisk.contents.get(path)) };
@@ -79,14 +82,28 @@ export async function writeSet<Plan extends CaPlan, Verdict>(
   }
 }
 
+/** What `--dry-run` prints: the warnings, and the plan under its title. */
+export async function printPlan(
+  title: string,
+  plan: CaPlan,
+  root: string,
+  output: OutputFormat,
+  context: Context,
+): Promise<void> {
+  writeMessages('warning', warningsOf(plan, root), context);
+  if (output !== 'text') await writeStructured(context.stdout, output, planJson(plan, root));
+  else context.stdout.write(planText(title, plan, root, context.stdout));
+}
+
 /** Files that lie outside the data dir, each staged in its own folder; they are put in place right after the set. */
-async function stageBeside({ files }: Artifacts, root: string, { clock, signal }: Context): Promise<Staged[]> {
+async function stageBeside({ files }: Artifacts, root: string, { clock }: Context): Promise<Staged[]> {
   const staged: Staged[] = [];
   for (const { path, content, mode, secret, replaces } of files.filter(isBeside)) {
     const target = join(root, path);
     const write = { path: basename(target), content, mode, secret, expect: replaces };
     const changes = { root: dirname(target), directories: [], writes: [write] };
-    staged.push(await stage(changes, { clock, signal, verify: () => {} }));
+    // No signal: once the set is in place they follow.
+    staged.push(await stage(changes, { clock, verify: () => {} }));
   }
   return staged;
 }
@@ -95,13 +112,17 @@ function isBeside({ path }: { readonly path: string }): boolean {
   return path.startsWith('../');
 }
 
-async function commitAll([set, ...beside]: [Staged, ...Staged[]]): Promise<void> {
+/** Throws what commit throws; a Failure when the set itself is in place by then. */
+async function commitAll(set: Staged, beside: readonly Staged[]): Promise<void> {
+  let done = false;
   try {
     await commit(set);
+    done = true;
     for (const each of beside) await commit(each);
   } catch (error) {
     for (const each of beside) await discard(each);
-    throw error;
+    if (!done) throw error;
+    throw new Failure([besideFailed(error instanceof Error ? error.message : String(error))], { cause: error });
   }
 }
 

@@ -12,9 +12,8 @@ import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
 import { findPassphrase } from '../passphrase.ts';
-import { planJson, planText, refusal, warningsOf } from '../render/ca-sets.ts';
+import { refusal } from '../render/ca-sets.ts';
 import { reportJson, reportText } from '../render/custom-cas.ts';
-import { writeMessages } from '../render/messages.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { showIn } from '../render/text.ts';
 import { openKey, type Reading, readSnapshot } from '../snapshot.ts';
@@ -22,6 +21,7 @@ import {
   judgeLoading,
   judgeStart,
   type Making,
+  printPlan,
   type ReadFile,
   refuseBroken,
   refuseUnloadable,
@@ -40,20 +40,17 @@ export interface GenerateCustomCaCertsOptions extends Omit<CustomCaOptions, 'fro
 /** Options -> plan -> artifacts -> staged -> committed -> report. Answers the exit code; throws Failure. */
 export async function generateCustomCaCerts(options: GenerateCustomCaCertsOptions, context: Context): Promise<number> {
   try {
-    return options.dryRun ? await printPlan(options, context) : await makeAll(options, context);
+    return options.dryRun ? await showPlan(options, context) : await makeAll(options, context);
   } catch (error) {
     throw asFailure(error);
   }
 }
 
-async function printPlan(options: GenerateCustomCaCertsOptions, context: Context): Promise<number> {
+async function showPlan(options: GenerateCustomCaCertsOptions, context: Context): Promise<number> {
   const root = resolve(context.cwd, options.dataDir);
   const { plan, signingKeys } = await makePlan(options, root, await context.core(), context);
   for (const key of signingKeys.values()) key.wipe();
-  writeMessages('warning', warningsOf(plan, root), context);
-  const title = `custom CAs for ${plan.product}`;
-  if (options.output !== 'text') await writeStructured(context.stdout, options.output, planJson(plan, root));
-  else context.stdout.write(planText(title, plan, root, context.stdout));
+  await printPlan(`custom CAs for ${plan.product}`, plan, root, options.output, context);
   return exitCode.done;
 }
 
@@ -109,20 +106,24 @@ async function makePlan(
   const sourced = from === undefined ? {} : { from };
   let reading = readSnapshot(root, customCaFiles(sourced), core);
   const signingKeys = new Map<string, PrivateKey>();
-  for (const keyFile of customCaSigningKeys({ ...options, ...sourced }, reading.snapshot)) {
-    const passphrase = isEncrypted(reading, keyFile)
-      ? await findPassphrase(options.passphraseFile, showIn(root)(keyFile), context)
-      : undefined;
-    const opened = openKey(reading, keyFile, core, passphrase);
-    passphrase?.fill(0);
-    reading = opened.reading;
-    if (opened.key !== undefined) signingKeys.set(opened.key.type.spkiSha256, opened.key);
+  try {
+    for (const keyFile of customCaSigningKeys({ ...options, ...sourced }, reading.snapshot)) {
+      const passphrase = isEncrypted(reading, keyFile)
+        ? await findPassphrase(options.passphraseFile, showIn(root)(keyFile), context)
+        : undefined;
+      const opened = openKey(reading, keyFile, core, passphrase);
+      passphrase?.fill(0);
+      reading = opened.reading;
+      if (opened.key !== undefined) signingKeys.set(opened.key.type.spkiSha256, opened.key);
+    }
+    const now = Math.floor(context.clock() / 1000);
+    const planned = planCustomCaCerts({ ...options, ...sourced }, reading.snapshot, core, now);
+    if (!planned.ok) throw refusal('generate-custom-ca-certs', planned.problems, root);
+    return { plan: planned.plan, reading, signingKeys };
+  } catch (error) {
+    for (const key of signingKeys.values()) key.wipe();
+    throw error;
   }
-  const now = Math.floor(context.clock() / 1000);
-  const planned = planCustomCaCerts({ ...options, ...sourced }, reading.snapshot, core, now);
-  if (planned.ok) return { plan: planned.plan, reading, signingKeys };
-  for (const key of signingKeys.values()) key.wipe();
-  throw refusal('generate-custom-ca-certs', planned.problems, root);
 }
 
 /** The data dir of `--from` as the plan names it: relative to the one written to. */

@@ -1,4 +1,4 @@
-import { relative, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import type { Core } from '@k3s-pki/core';
 import {
   defaultCaDaysFrom,
@@ -10,15 +10,16 @@ import {
   tokenFileText,
 } from '@k3s-pki/k3s';
 import { type DefaultCaPlan, defaultCaFiles, planDefaultCas } from '@k3s-pki/plan';
+import { recover } from '@k3s-pki/stage';
 import type { Context } from '../context.ts';
 import { exitCode } from '../failure.ts';
 import { asFailure } from '../failures.ts';
-import { planJson, planText, refusal, warningsOf } from '../render/ca-sets.ts';
+import { refusal } from '../render/ca-sets.ts';
 import { defaultJson, defaultText } from '../render/default-cas.ts';
 import { writeMessages } from '../render/messages.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { type Reading, readSnapshot } from '../snapshot.ts';
-import { judgeStart, type Making, refuseBroken, writeSet } from './ca-sets.ts';
+import { judgeStart, type Making, printPlan, refuseBroken, writeSet } from './ca-sets.ts';
 
 /** Checked options of the command. Paths may be relative to the working directory. */
 export interface GenerateDefaultCaCertsOptions {
@@ -37,25 +38,23 @@ export async function generateDefaultCaCerts(
   context: Context,
 ): Promise<number> {
   try {
-    return options.dryRun ? await printPlan(options, context) : await makeAll(options, context);
+    return options.dryRun ? await showPlan(options, context) : await makeAll(options, context);
   } catch (error) {
     throw asFailure(error);
   }
 }
 
-async function printPlan(options: GenerateDefaultCaCertsOptions, context: Context): Promise<number> {
+async function showPlan(options: GenerateDefaultCaCertsOptions, context: Context): Promise<number> {
   const root = resolve(context.cwd, options.dataDir);
   const { plan } = makePlan(options, root, await context.core(), context);
-  writeMessages('warning', warningsOf(plan, root), context);
-  const title = `default CAs for ${plan.product}`;
-  if (options.output !== 'text') await writeStructured(context.stdout, options.output, planJson(plan, root));
-  else context.stdout.write(planText(title, plan, root, context.stdout));
+  await printPlan(`default CAs for ${plan.product}`, plan, root, options.output, context);
   return exitCode.done;
 }
 
 async function makeAll(options: GenerateDefaultCaCertsOptions, context: Context): Promise<number> {
   const { clock, cwd, stdout } = context;
   const root = resolve(cwd, options.dataDir);
+  if (options.tokenFile !== undefined) await endInterrupted(dirname(resolve(cwd, options.tokenFile)), context);
   const written = await writeSet<DefaultCaPlan, FirstStart>(
     root,
     {
@@ -73,6 +72,12 @@ async function makeAll(options: GenerateDefaultCaCertsOptions, context: Context)
   else stdout.write(defaultText(report, stdout));
   refuseBroken(written.verdict, root);
   return exitCode.done;
+}
+
+/** A run that was killed while it put the token in place: its CAs were there by then. */
+async function endInterrupted(folder: string, context: Context): Promise<void> {
+  const recovery = await recover(folder, context);
+  if (recovery.kind !== 'clean') writeMessages('warning', [{ error: `${folder}: ${recovery.detail}` }], context);
 }
 
 /** Throws Failure with every problem of the run. */

@@ -18,8 +18,7 @@ import {
 import type { Context } from '../context.ts';
 import { exitCode } from '../failure.ts';
 import { asFailure } from '../failures.ts';
-import { planJson, planText, refusal, warningsOf } from '../render/ca-sets.ts';
-import { writeMessages } from '../render/messages.ts';
+import { refusal } from '../render/ca-sets.ts';
 import { rotatedJson, rotatedText } from '../render/rotated-cas.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { type Reading, readSnapshot } from '../snapshot.ts';
@@ -28,6 +27,7 @@ import {
   judgeStart,
   type Making,
   openFoundKeys,
+  printPlan,
   refuseBroken,
   refuseUnloadable,
   writeSet,
@@ -50,19 +50,16 @@ interface Verdict {
 /** Options -> plan -> artifacts -> staged -> committed -> report. Answers the exit code; throws Failure. */
 export async function rotateDefaultCaCerts(options: RotateDefaultCaCertsOptions, context: Context): Promise<number> {
   try {
-    return options.dryRun ? await printPlan(options, context) : await makeAll(options, context);
+    return options.dryRun ? await showPlan(options, context) : await makeAll(options, context);
   } catch (error) {
     throw asFailure(error);
   }
 }
 
-async function printPlan(options: RotateDefaultCaCertsOptions, context: Context): Promise<number> {
+async function showPlan(options: RotateDefaultCaCertsOptions, context: Context): Promise<number> {
   const root = resolve(context.cwd, options.dataDir);
   const { plan } = readAndPlan(options, root, await context.core(), context);
-  writeMessages('warning', warningsOf(plan, root), context);
-  const title = `cross-signed CAs for ${plan.product}`;
-  if (options.output !== 'text') await writeStructured(context.stdout, options.output, planJson(plan, root));
-  else context.stdout.write(planText(title, plan, root, context.stdout));
+  await printPlan(`cross-signed CAs for ${plan.product}`, plan, root, options.output, context);
   return exitCode.done;
 }
 

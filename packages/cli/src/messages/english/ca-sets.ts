@@ -16,6 +16,10 @@ export const caSetCatalogue: CaSetCatalogue = {
         ? 'leave --topology out, or use another folder: isolated CAs have a root each (client-root-ca.pem, ...)'
         : 'add --topology isolated, or use another folder: shared CAs have root-ca.pem in common',
   }),
+  'same-root': ({ subject }, file) => ({
+    error: `${file}: the key of ${subject}, which is the root of another CA; isolated CAs need a root each`,
+    hint: 'put another root there, or leave --topology isolated out',
+  }),
   'from-without-root': ({ topology, other, cas }, file) => ({
     error: `${file}: no ${topology === 'shared' ? 'root-ca.pem or intermediate-ca.pem' : 'client-root-ca.pem or another root of a CA of its own'} to sign the new CAs with`,
     hint: other
@@ -30,6 +34,10 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: there is no such file; without the old service account keys every pod's token is refused`,
     hint: '--from names the data dir of a server, such as /var/lib/rancher/k3s',
   }),
+  'no-current-cas': (_, file) => ({
+    error: `${file}: there are no CAs`,
+    hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
+  }),
   'no-current-ca': ({ ca }, file) => ({
     error: `${file}: current ${ca} CA does not exist; cannot continue`,
     hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
@@ -38,9 +46,9 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: there is no such file; without the old service account keys every pod's token is refused`,
     hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
   }),
-  'custom-cas': ({ cas, issuer }, file) => ({
-    error: `${file}: custom CAs (${cas.join(', ')}), issued by ${issuer}; a new root can be cross-signed only with the key of the old one, which is not beside them`,
-    hint: `custom CAs are rotated under their own root: k3s-pki generate-custom-ca-certs --from ${file.replace(/\/server\/tls$/, '') || '/'} --data-dir /opt/k3s`,
+  'custom-cas': ({ cas, issuers }, file) => ({
+    error: `${file}: custom CAs (${cas.join(', ')}), issued by ${issuers.length === 1 ? issuers[0] : 'a root each'}; a new root can be cross-signed only with the key of the old one, which is not beside them`,
+    hint: `custom CAs are rotated under their own root: k3s-pki generate-custom-ca-certs --from ${file.replace(/\/server\/tls$/, '') || '/'} --data-dir /opt/k3s${issuers.length === 1 ? '' : ' --topology isolated'}`,
   }),
   'old-root-ends-soon': ({ subject, notAfter }, file) => ({
     error: `${file}: ${subject} expires on ${day(notAfter)}; whoever trusts only it refuses the new CAs from then on`,
@@ -68,7 +76,7 @@ export const caSetCatalogue: CaSetCatalogue = {
   }),
   'made-already': ({ files: [first = '', ...others] }, _file, show) => ({
     error: `${show(first)}${others.length === 0 ? '' : ` and ${others.length} more`}: already there; K3s would use what it finds at its first start and make the rest`,
-    hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir',
+    hint: 'remove what is not meant, or use another folder; the join token of a finished set: k3s-pki token new --data-dir DIR --out FILE',
   }),
 };
 
@@ -97,6 +105,14 @@ export function rotationRefused(log: string, of: string, sourced: boolean): Mess
 /** What there is to do about a set that does not fit, whatever rotate-ca says. */
 export function rotationUnfit(of: string): Message {
   return { error: `${of}: a server would not start after loading the new CAs there`, hint: 'nothing was written' };
+}
+
+/** The CAs are in place, the token file outside the data dir is not; `why` begins with its path. */
+export function besideFailed(why: string): Message {
+  return {
+    error: `${why}; the CAs are in place, the token is not`,
+    hint: 'make the token for them: k3s-pki token new --data-dir DIR --out FILE',
+  };
 }
 
 /** The steps after `rotate-default-ca-certs`. */

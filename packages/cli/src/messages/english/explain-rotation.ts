@@ -1,4 +1,4 @@
-import type { LogMessageId } from '@k3s-pki/k3s';
+import type { LogMessageId } from '@k3s-pki/k3s/explain';
 import type { Explanation } from './explain.ts';
 
 /** What the rotation of certificates and K3s's scripts say, and what happens without a word. */
@@ -6,7 +6,7 @@ export const rotationExplanations = {
   'see-server-log': {
     cause:
       'The server refused the new CAs. Its client gets only a number; the reason stands in the log of the server that was asked.',
-    mend: 'On that server: journalctl -u k3s | grep "certificate error ID", with the same number, and explain that line.',
+    mend: 'On that server: journalctl -u k3s | grep "certificate error ID", with the same number, and explain that line. k3s-pki certificate rotate-ca makes the same checks beforehand and names the reason.',
   },
   'certificate-error-id': {
     cause:
@@ -16,12 +16,12 @@ export const rotationExplanations = {
   'new-cas-refused': {
     cause:
       'One or more checks of the new CAs failed. All failures stand in this one line, each after the name of its field; nothing was changed.',
-    mend: 'Mend each of them and run rotate-ca again. --force turns them into warnings and breaks what they warn of.',
+    mend: 'Mend each of them and run rotate-ca again; k3s-pki verify STAGE --against DATA-DIR makes all of the checks. --force turns them into warnings and breaks what they warn of.',
   },
   'single-certificate': {
     cause:
       'A new CA file holds its certificate alone. Agents and clients could not follow the new CA up to a root that they know.',
-    mend: 'Append the issuers, intermediate then root: cat ca.pem intermediate-ca.pem root-ca.pem > ca.crt; generate-custom-ca-certs makes such files. Self-signed CAs need cross-signed ones.',
+    mend: 'Append the issuers, intermediate then root: cat ca.pem intermediate-ca.pem root-ca.pem > ca.crt; generate-custom-ca-certs makes such files. Self-signed CAs need cross-signed ones: rotate-default-ca-certs makes them.',
   },
   'not-by-old-chain': {
     cause:
@@ -56,7 +56,7 @@ export const rotationExplanations = {
   saved: {
     cause:
       'The server has saved what it was sent, which may be nothing: for a wrong --path it says the same. Disk and /cacerts stay old until a restart.',
-    mend: 'Make sure that the files are in PATH/tls and that no "failed to read" came before. Then restart every server, one after the other, then the agents.',
+    mend: 'Make sure that the files are in PATH/tls and that no "failed to read" came before. Then restart every server, one after the other, then the agents. k3s-pki certificate rotate-ca refuses a wrong path.',
   },
   updated: {
     cause: 'The new CAs are in the datastore. Nothing has changed for the cluster yet.',
@@ -96,7 +96,7 @@ export const rotationExplanations = {
   },
   'certificate-expires': {
     cause: 'The certificate is in the window in which a restart renews it: 120 days, 90 in releases before May 2025.',
-    mend: 'Restart the service on this machine in time. A CA is not renewed by a restart.',
+    mend: 'Restart the service on this machine in time; k3s-pki certificate check foretells what the restart renews. A CA is not renewed by a restart.',
   },
   'certificate-not-yet': {
     cause: 'The certificate begins later than the clock of this machine says: one of the two clocks is wrong.',
@@ -132,12 +132,12 @@ export const rotationExplanations = {
   'ca-replaced': {
     cause:
       'Only one half of the pair was there. K3s makes both anew when a CA or its key is missing, and says nothing.',
-    mend: 'Put certificate and key of all five CAs there before the first start; generate-custom-ca-certs checks that. On a cluster that runs already: rotate-ca.',
+    mend: 'Put certificate and key of all five CAs there before the first start; k3s-pki verify DIR checks that. On a cluster that runs already: rotate-ca.',
   },
   'never-comes-up': {
     cause:
       'A CA has CA:FALSE, has expired, or its extended key usage is clientAuth alone: K3s starts on it, and every component refuses what it signs.',
-    mend: 'Look at every CA: openssl x509 -in FILE -noout -ext basicConstraints,extendedKeyUsage -dates. Before the first start put better ones there, later use rotate-ca.',
+    mend: 'Look at every CA: k3s-pki verify DIR. Before the first start put better ones there, later use rotate-ca.',
   },
   'nothing-rotated': {
     cause: 'A wrong --path succeeds: all files are missing, so K3s keeps what it has and says that it saved it.',
@@ -147,6 +147,11 @@ export const rotationExplanations = {
     cause:
       'token rotate between rotate-ca and the restart saves the CAs that are on the disk. Or a server joined through another one that had not restarted, and took the CAs from its disk.',
     mend: 'Run rotate-ca again, restart the server that the others join through first, then the others, and rotate the token last.',
+  },
+  'folder-removed': {
+    cause:
+      'With embedded etcd K3s does not look into the datastore when server/cred, server/tls or server/tls/etcd is missing or empty: it makes new CAs and says nothing. Newer releases have this mended.',
+    mend: 'Stop it at once and restore server/tls and server/cred from a backup or the tls-SECONDS of a rotation; or let it join another server of the cluster with --server. Remove single files, never the folder.',
   },
   'copied-kubeconfig': {
     cause: 'The client certificate in it lasts a year. K3s renews its own file at a start, not the copies.',

@@ -1,4 +1,4 @@
-import type { Product } from '@k3s-pki/k3s';
+import { type Product, type RenewalReason, renewalReasons } from '@k3s-pki/k3s';
 import type { RenewalCause, RenewProblem, RenewProblemCode, RenewProblemValues } from '@k3s-pki/plan';
 import type { Message } from '../../failure.ts';
 import { octal } from '../../render/text.ts';
@@ -18,11 +18,11 @@ type Catalogue = {
 /** The words for every problem of renewing. */
 const catalogue: Catalogue = {
   'agent-machine': ({ leaves }, file, _show, product) => ({
-    error: `${file}: ${count(leaves.length, 'certificate')} to be renewed (${leaves.map(base).join(', ')}), but an agent has no CA keys to sign with`,
+    error: `${file}: ${count(leaves.length, 'certificate')} to be renewed (${some(leaves)}), but an agent has no CA keys to sign with`,
     hint: `an agent fetches its certificates from the server at every start: systemctl restart ${unitOf(product, 'agent')}`,
   }),
   'ca-unusable': ({ reason, leaves }, file) => ({
-    error: `${file}: ${reason}; it signs ${leaves.map(base).join(', ')}`,
+    error: `${file}: ${reason}; it signs ${some(leaves)}`,
     hint: 'mend the CA first (on a cluster that runs a start brings it back from the datastore, or rotate-ca), or leave its services out with --service',
   }),
   'names-unknown': ({ service }, file) => ({
@@ -67,21 +67,12 @@ export function describeCauses(causes: readonly RenewalCause[], days: number): s
     .join(', ');
 }
 
-const reasons = [
-  'expired',
-  'within-window',
-  'common-name',
-  'organizations',
-  'names-missing',
-  'authority-key-id',
-  'certificate-missing',
-  'key-missing',
-] as const;
-
-function isReason(cause: RenewalCause): cause is (typeof reasons)[number] {
-  return (reasons as readonly string[]).includes(cause);
+function isReason(cause: RenewalCause): cause is RenewalReason {
+  return (renewalReasons as readonly string[]).includes(cause);
 }
 
-function base(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+/** The first of some paths; server and agent have files of the same name, so the folders stay. */
+function some(paths: readonly string[]): string {
+  const more = paths.length - 4;
+  return more > 1 ? `${paths.slice(0, 4).join(', ')} and ${more} more` : paths.join(', ');
 }

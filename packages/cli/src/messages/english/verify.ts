@@ -78,7 +78,7 @@ const words: Words = {
     mend: 'make a CA of its own for each purpose',
   }),
   'stray-certificate': ({ subject }) => ({
-    text: `${subject} is in the bundle, issued nothing in it, and is trusted all the same`,
+    text: `${subject} is in the bundle, has nothing to do with its CA, and is trusted all the same`,
     mend: 'remove it, unless it is meant to be trusted (a root of before or after a change)',
   }),
   'duplicate-service-key': ({ count }) => ({
@@ -173,7 +173,8 @@ export const shapeNames: Readonly<Record<CaShape, string>> = {
 /** What a certificate above the five CAs is. */
 export const roleNames: Readonly<Record<NodeRole, string>> = {
   root: 'root',
-  'former-root': 'CA before',
+  'former-root': 'former root',
+  'former-ca': 'former CA',
   'cross-signed-root': 'root, cross-signed',
   intermediate: 'intermediate',
   ca: 'CA',

@@ -40,16 +40,13 @@ export function summaryText(summary: CheckSummary, stdout: Writable): string {
   const parts = [
     `${number(summary.certificates, 'certificate')} in ${number(summary.files, 'place')}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}`,
     ...(summary.problems > 0 ? [paint('red', `${number(summary.problems, 'place')} could not be read`)] : []),
-    ...(summary.needHelp > 0
-      ? [
-          paint(
-            'red',
-            `${count(summary.needHelp, 'leaf stays', 'leaves stay')} broken at a start; k3s-pki certificate renew mends that`,
-          ),
-        ]
-      : []),
+    ...(summary.needHelp > 0 ? [paint('red', needHelpText(summary.needHelp))] : []),
   ];
   return `\n${parts.join('\n')}\n`;
+}
+
+function needHelpText(leaves: number): string {
+  return `${count(leaves, 'leaf stays', 'leaves stay')} broken at a start; see k3s-pki certificate renew`;
 }
 
 /** One line for each certificate, under K3s's column heads. */
