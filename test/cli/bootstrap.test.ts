@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { seal, unseal } from '@k3s-pki/datastore';
@@ -7,7 +9,7 @@ import { bootstrapFields, bootstrapKey, parseBootstrapData } from '@k3s-pki/k3s'
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Cluster, cluster, password, stored, token } from './bootstrap-cluster.ts';
-import { k3sPki, put, tree } from './program.ts';
+import { k3sPki, put, startK3sPki, tree } from './program.ts';
 
 const test = suite('bootstrap');
 const run = (words: string, { dir }: Cluster, ...more: string[]) =>
@@ -90,7 +92,7 @@ test('a wrong token, several records, a lock, an empty datastore: K3s says it fi
   ];
   for (const [it, error, hint] of cases) {
     const before = tree(it.dir);
-    for (const words of ['show', 'restore', 'reseal']) {
+    for (const words of ['show', 'reseal']) {
       const result = run(words, it);
       assert.is(result.code, 1, words);
       assert.match(result.stderr, error);
@@ -248,6 +250,80 @@ test('undo: refused when there is nothing, when the record was changed since, an
     run('undo', other, '--backup', join(it.dir, 'server/bootstrap-backups', name)).stderr,
     /a backup of sqlite at/,
   );
+});
+
+test('export and import: into another cluster, sealed with its token; what cannot be meant is refused', async () => {
+  const it = await cluster();
+  put(it.dir, { passphrase: 'correct horse\n', wrong: 'battery', 'other-token': 'c0ffeec0ffeec0ffee' });
+  const file = join(it.dir, 'cas.age');
+  const passphrase = ['--passphrase-file', join(it.dir, 'passphrase')];
+  assert.match(run('export', it, '--to', file).stderr, /neither a recipient nor a passphrase/);
+  assert.match(run('export', it, '--to', file, '--recipient', 'age1x').stderr, /not a recipient of age/);
+  const exported = run('export', it, '--to', file, ...passphrase);
+  assert.is(exported.code, 0, exported.stderr);
+  assert.match(exported.stdout, /0600 .*16 fields\n {2}can be opened by whoever knows the passphrase/);
+  noSecrets(exported.stdout, it.document);
+  assert.is(statSync(file).mode & 0o7777, 0o600);
+  assert.match(run('export', it, '--to', file, ...passphrase).stderr, /exists|taken|already/);
+
+  const other = await cluster(async () => ({}));
+  const token = ['--token-file', join(it.dir, 'other-token')];
+  const before = tree(other.dir);
+  assert.match(
+    run('import', other, ...token, '--from', file, '--passphrase-file', join(it.dir, 'wrong')).stderr,
+    /does not open/,
+  );
+  assert.match(run('import', other, ...token, '--from', file, '--identity', file).stderr, /no identity of age/);
+  assert.match(run('import', other, ...token, '--from', join(it.dir, 'none'), ...passphrase).stderr, /no such file/);
+  assert.equal(tree(other.dir), before);
+  const imported = run('import', other, ...token, '--from', file, ...passphrase);
+  assert.is(imported.code, 0, imported.stderr);
+  const record = other.records()[bootstrapKey('c0ffeec0ffeec0ffee')] ?? Buffer.of();
+  const { files } = parseBootstrapData(await unseal(record, 'c0ffeec0ffeec0ffee'));
+  for (const [name, { content }] of parseBootstrapData(it.document).files) {
+    if (name !== 'PasswdFile') assert.equal(Buffer.from(files.get(name)?.content ?? []), Buffer.from(content), name);
+  }
+  assert.match(Buffer.from(files.get('PasswdFile')?.content ?? []).toString(), /^c0ffeec0ffeec0ffee,server/);
+  assert.is(run('undo', other, ...token).code, 0);
+  assert.equal(other.records(), {});
+});
+
+test('a server that takes the connection and says nothing: Ctrl-C ends it, and so does the time limit', async () => {
+  const it = await cluster();
+  const silent = createServer();
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  for (const endpoint of [
+    `postgres://u@127.0.0.1:${port}/x`,
+    `mysql://u@tcp(127.0.0.1:${port})/x`,
+    `https://127.0.0.1:${port}`,
+  ]) {
+    const words = ['bootstrap', 'show', '--data-dir', it.dir, '--datastore-endpoint', endpoint, '--timeout', '60'];
+    const child = startK3sPki(words);
+    const [socket] = (await once(silent, 'connection')) as [Socket];
+    child.kill('SIGINT');
+    const [code] = await once(child, 'exit');
+    assert.is(code, 130, endpoint);
+    socket.destroy();
+  }
+  const { port: other } = silent.address() as AddressInfo;
+  const child = startK3sPki([
+    'bootstrap',
+    'show',
+    '--data-dir',
+    it.dir,
+    '--datastore-endpoint',
+    `https://127.0.0.1:${other}`,
+    '--timeout',
+    '1',
+  ]);
+  let said = '';
+  child.stderr?.on('data', (chunk) => (said += chunk));
+  const [code] = await once(child, 'close');
+  assert.is(code, 1);
+  assert.match(said, /no answer in time/);
+  silent.close();
 });
 
 test('wrong words: each with one clear line', async () => {

@@ -567,6 +567,25 @@ test('DATA_DIR is the default and nothing more; a named data dir is looked into 
   assert.is(count([dir]), count([]));
 });
 
+test('- is standard input: PEM, a Secret, a kubeconfig, nothing', () => {
+  const pem = readFileSync(join(serverDataDir(), 'server/tls/client-admin.crt'), 'utf8');
+  const count = blocks(pem).length;
+  const base64 = Buffer.from(pem).toString('base64');
+  for (const [input, code, rows] of [
+    [pem, 0, count],
+    [JSON.stringify({ kind: 'Secret', data: { 'tls.crt': base64 } }), 0, count],
+    [`kind: Config\nusers:\n- name: a\n  user:\n    client-certificate-data: ${base64}\n`, 0, count],
+    ['', 1, 1],
+    ['hello', 1, 1],
+  ] as const) {
+    const run = k3sPki(['certificate', 'check', '-', '--output', 'json'], { input });
+    assert.is(run.code, code, run.stderr);
+    const { certificates } = JSON.parse(run.stdout) as { certificates: Row[] };
+    assert.is(certificates.length, rows, input.slice(0, 40));
+    assert.is(certificates[0]?.path, '-');
+  }
+});
+
 test('--service: the files of some services', () => {
   const dir = serverDataDir();
   const paths = (...args: string[]) => [

@@ -12,7 +12,7 @@ const commands = testExamples(test, 'docs/datastore.md', async (sandbox) => {
 }).join('\n');
 
 test('each command has an example', () => {
-  for (const word of ['show', 'doctor', 'restore', 'reseal', 'prune', 'undo']) {
+  for (const word of ['show', 'doctor', 'restore', 'reseal', 'prune', 'undo', 'export', 'import']) {
     assert.ok(commands.includes(`bootstrap ${word}`), word);
   }
 });

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { logMessages } from '@k3s-pki/k3s';
+import { logMessages } from '@k3s-pki/k3s/explain';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { commands } from '../../packages/cli/src/commands/commands.ts';

@@ -128,6 +128,17 @@ for (const [label, files, line, extra] of [
     args,
   ],
   [
+    'one root for two CAs',
+    {
+      'client-root-ca.pem': read(made, 'client-root-ca.pem'),
+      'client-root-ca.key': read(made, 'client-root-ca.key'),
+      'etcd/server-root-ca.pem': read(made, 'client-root-ca.pem'),
+      'etcd/server-root-ca.key': read(made, 'client-root-ca.key'),
+    },
+    /etcd\/server-root-ca\.pem: the key of CN=k3s-client-root-ca@\d+, which is the root of another CA/,
+    args,
+  ],
+  [
     'a root of its own without the word',
     { 'client-root-ca.pem': read(made, 'client-root-ca.pem') },
     /client-root-ca\.pem: belongs to the isolated topology/,

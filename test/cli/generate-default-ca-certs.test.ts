@@ -1,9 +1,12 @@
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { folder, k3sPki, put, tree } from './program.ts';
+import { filesBelow, spin } from './faults.ts';
+import { folder, k3sPki, put, startK3sPki, tree } from './program.ts';
 
 const command = 'generate-default-ca-certs';
 const names = {
@@ -195,6 +198,38 @@ test('a token file that cannot be written: nothing is written at all', () => {
   assert.is(run.code, 1, run.stdout);
   assert.match(run.stderr, /error: .*file/);
   assert.equal(tree(cwd), before);
+});
+
+test('kill -9: no half set, no token without its CAs, no secret for others; the next run finishes what was begun', async () => {
+  for (let round = 0; round < 8; round++) {
+    const cwd = folder();
+    mkdirSync(join(cwd, 'etc'));
+    const args = [command, '--data-dir', 'k3s', '--token-file', 'etc/token'];
+    const child = startK3sPki(args, { cwd });
+    const exit = once(child, 'exit');
+    // The folder of the data dir that does not exist yet lies in its parent; that of the token comes last.
+    const seen = round % 2 === 0 ? /^\.k3s-pki-stage.*\/new/ : /^etc\/\.k3s-pki-stage/;
+    for (let tries = 0; tries < 3000 && child.exitCode === null; tries++) {
+      if (Object.keys(tree(cwd)).some((path) => seen.test(path))) break;
+      await sleep(1);
+    }
+    spin(round);
+    child.kill('SIGKILL');
+    await exit;
+    for (const { path, text, mode } of filesBelow(cwd)) {
+      if (/PRIVATE KEY|::server:/.test(text)) assert.is(mode & 0o077, 0, `${path} after round ${round}`);
+    }
+    const next = k3sPki(args, { cwd });
+    const files = tree(join(cwd, 'k3s'));
+    assert.ok('server/tls/etcd/server-ca.key' in files && 'server/tls/service.key' in files, `round ${round}`);
+    assert.not.ok(
+      Object.keys(tree(cwd)).some((path) => path.includes('.k3s-pki')),
+      `round ${round}: ${next.stderr}`,
+    );
+    // The set was complete: the run is refused, and says how to make the token if that one is missing.
+    if (next.code !== 0) assert.match(next.stderr, /already there; .*\n.*k3s-pki token new --data-dir/);
+    else assert.match(readFileSync(join(cwd, 'etc/token'), 'utf8'), `K10${fileHash(join(cwd, 'k3s'))}::server:`);
+  }
 });
 
 test.run();

@@ -277,6 +277,12 @@ test('refused: custom CAs, with the reason and the right verb, in one line', () 
   assert.match(run.stderr, /server\/tls: custom CAs \(client, server, .*\), issued by CN=k3s-intermediate-ca@\d+/);
   assert.match(run.stderr, `generate-custom-ca-certs --from ${dir} --data-dir`);
   assert.equal(tree(dir), before);
+  const isolated = folder();
+  k3sPki(['generate-custom-ca-certs', '--data-dir', isolated, '--topology', 'isolated', ...fastKeys]);
+  const each = rotate(isolated);
+  assert.is(each.code, 1);
+  assert.match(each.stderr, /custom CAs \(.*\), issued by a root each/);
+  assert.match(each.stderr, '--data-dir /opt/k3s --topology isolated\n');
 });
 
 const stray = String(

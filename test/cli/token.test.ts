@@ -214,6 +214,36 @@ test('check: the data dir, its CAs and its passwords', () => {
   assertSilent(other);
 });
 
+test('check: every problem in one run, of the token, the CAs and the password', () => {
+  const run = k3sPki(['token', 'check', '--data-dir', demo, '--token-file', '-', '--output', 'json'], {
+    input: `K10${'f'.repeat(64)}::server:geheim2`,
+  });
+  assert.is(run.code, 1);
+  assert.match(run.stderr, 'error: token CA hash does not match the Cluster CA certificate hash: ');
+  assert.match(run.stderr, 'error: not authorized: the password of the token');
+  const { origin, password } = JSON.parse(run.stdout);
+  assert.equal({ origin, password: password.kind }, { origin: { kind: 'other' }, password: 'wrong' });
+  assertSilent(run);
+  const cwd = folder();
+  for (const command of ['check', 'for']) {
+    const none = k3sPki(['token', command, '--ca', 'none', '--token-file', 'gone'], { cwd });
+    assert.is(none.code, 1);
+    assert.match(none.stderr, `${join(cwd, 'none')}: there is no such file`);
+    assert.match(none.stderr, `${join(cwd, 'gone')}: there is no such file`);
+    assert.is(k3sPki(['token', command, '--ca', '-', '--token-file', '-'], { input: 'geheim' }).code, 2);
+  }
+});
+
+test('check: a passwd file whose columns are not in order shows no password', () => {
+  const dir = folder();
+  put(dir, { 'server/tls/server-ca.crt': bundle, 'server/cred/passwd': `server,${secret},server,k3s:server\n` });
+  const run = k3sPki(['token', 'check', '--data-dir', dir, '--token-file', '-'], {
+    input: `K10${rootHash}::server:geheim2`,
+  });
+  assert.is(run.code, 1);
+  assertSilent(run);
+});
+
 test('check: passwords that CSV has to quote', () => {
   const dir = folder();
   put(dir, { 'server/tls/server-ca.crt': bundle, 'server/cred/passwd': '"geheim,""a",server,server,k3s:server\n' });

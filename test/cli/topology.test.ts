@@ -64,11 +64,11 @@ test('the kinds of sets are told apart', () => {
   );
   const shapes = Object.entries(report(mixed).cas).map(([ca, { shape }]) => [ca, shape]);
   assert.equal(Object.fromEntries(shapes), {
-    'client-ca': 'chained',
-    'server-ca': 'chained',
-    'request-header-ca': 'self-signed',
-    'etcd/peer-ca': 'absent',
-    'etcd/server-ca': 'self-signed',
+    client: 'chained',
+    server: 'chained',
+    'request-header': 'self-signed',
+    'etcd/peer': 'absent',
+    'etcd/server': 'self-signed',
   });
 });
 
@@ -137,7 +137,7 @@ test('the CA hash belongs to the root, or to a lone certificate', () => {
     assert.is(certificates.find(({ sha256 }) => sha256 === caHash)?.role, 'root');
   }
   const { hashOf, cas } = report(byK3s);
-  assert.is(hashOf, cas['server-ca']?.certificate);
+  assert.is(hashOf, cas.server?.certificate);
   assert.is(report(mixed).hashOf, undefined, 'the chain of an expired CA does not verify');
 });
 
@@ -173,7 +173,7 @@ test('a bundle that K3s does not read is told from one that is not there', () =>
   writeFileSync(join(dir, 'tls/client-ca.crt'), 'certificates will follow');
   rmSync(join(dir, 'tls/server-ca.crt'));
   const { kind, cas } = report(dir);
-  assert.equal([kind, cas['client-ca']?.shape, cas['server-ca']?.shape], ['custom', 'unreadable', 'absent']);
+  assert.equal([kind, cas.client?.shape, cas.server?.shape], ['custom', 'unreadable', 'absent']);
   const { stdout } = k3sPki(['topology', dir]);
   assert.match(stdout, 'without a certificate that K3s reads: client-ca');
   assert.match(stdout, 'not there: server-ca');
@@ -251,7 +251,7 @@ test('SVG: well-formed, self-contained, with a title and a description', () => {
 
 test('SVG: a name shows as it is, whatever it holds', () => {
   const { text, root } = svgOf(mixed);
-  const certificate = report(mixed).certificates.find(({ cas }) => cas.includes('client-ca'));
+  const certificate = report(mixed).certificates.find(({ cas }) => cas.includes('client'));
   assert.match(certificate?.subject ?? '', 'ルート認証局');
   assert.ok(elements(root, 'text').some(({ textContent }) => textContent === certificate?.subject));
   assert.ok(elements(root, 'desc')[0]?.textContent?.includes(certificate?.subject ?? 'no subject'));

@@ -1,68 +1,29 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CertificateSpec, createCore } from '@k3s-pki/core';
+import type { CertificateSpec } from '@k3s-pki/core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { caPaths, daySeconds } from './authorities.ts';
-import { type CaPath, caSets, type Pair } from './ca-sets.ts';
 import { blocks, fastKeys, folder, k3sPki, put, tree } from './program.ts';
+import {
+  changed,
+  core,
+  custom,
+  judged,
+  now,
+  other,
+  read,
+  replaced,
+  serviceKey,
+  sets,
+  shared,
+  twin,
+  withCa,
+} from './verified-sets.ts';
 
 const test = suite('verify');
-const core = await createCore();
-const now = Math.floor(Date.now() / 1000);
-const sets = caSets(core, now);
-const shared = await sets.authority();
-const serviceKey = await sets.serviceKey();
-const custom = await sets.written((path) => sets.below(shared, path), serviceKey);
-
-type Problem = { severity: string; code: string; file: string; message: string; k3s?: string; hint?: string };
-type Report = {
-  ok: boolean;
-  tls: string;
-  topology: { kind: string };
-  caHash?: string;
-  sections: Array<{ name: string; ok: boolean; keys?: number; chain?: string[]; problems: Problem[] }>;
-  rotation?: {
-    verdict: string;
-    accepted: boolean;
-    log?: string;
-    fields: Array<{ field: string; from: string; ok: boolean; code?: string; log?: string; message?: string }>;
-    findings: Array<{ code: string; effect: string; message: string }>;
-    consequences: Array<{ code: string; message: string }>;
-  };
-};
-const judged = (...args: string[]): Report & { code: number | null; problems: Problem[] } => {
-  const { code, stdout, stderr } = k3sPki(['verify', ...args, '--output', 'json']);
-  assert.ok(stdout !== '', stderr);
-  const report = JSON.parse(stdout) as Report;
-  return { ...report, code, problems: report.sections.flatMap(({ problems }) => problems) };
-};
-/** A copy of the custom set after `change` got its tls folder. */
-const changed = (change: (tls: string) => void): string => {
-  const copy = folder();
-  cpSync(custom, copy, { recursive: true, preserveTimestamps: true });
-  change(join(copy, 'tls'));
-  return copy;
-};
-const read = (tls: string, file: string) => readFileSync(join(tls, file), 'utf8');
-const replaced = (path: CaPath, pair: Partial<Pair>) => (tls: string) => {
-  if (pair.crt !== undefined) writeFileSync(join(tls, `${path}.crt`), pair.crt);
-  if (pair.key !== undefined) writeFileSync(join(tls, `${path}.key`), pair.key);
-};
-const withCa = async (path: CaPath, changes: Partial<CertificateSpec>) =>
-  replaced(path, await sets.below(shared, path, changes));
 
 test('a sound set: exit 0, a line for each CA, its CA hash, nothing written', () => {
   const before = tree(custom);
@@ -90,7 +51,6 @@ test('a data dir, its server folder and its tls folder are the same', () => {
   assert.match(seen[0]?.stdout ?? '', join(dir, 'server/tls'));
 });
 
-const other = await sets.serviceKey();
 const edKey = await sets.serviceKey('ed25519');
 /** What K3s does not start on: what is changed, the file and code that must be named, and K3s's own words. */
 const broken: ReadonlyArray<readonly [string, (tls: string) => void, string, string, string?]> = [
@@ -189,8 +149,6 @@ for (const [label, change, file, code, line] of broken) {
   });
 }
 
-const twin = await sets.make('k3s-twin', shared.intermediate, sets.years(5));
-const stray = await sets.make('k3s-etcd-peer-ca', shared.intermediate, sets.years(5));
 const stranger = await sets.make('stranger', undefined, sets.years(5));
 const tight = await sets.make('tight', shared.root, { ...sets.years(10), ca: { pathLength: 0 } });
 /** What K3s starts on all the same. */
@@ -400,157 +358,6 @@ test('no key is printed', () => {
     const { stdout, stderr } = k3sPki(['verify', ...args]);
     for (const secret of secrets) assert.not.ok((stdout + stderr).includes(secret));
   }
-});
-
-/** A staged set below `authority`, with the key in use behind a new one. */
-const staged = async (authority: typeof shared, key = other + serviceKey) =>
-  sets.written((path) => sets.below(authority, path), key);
-
-test('against the set in use, below the same root: non-disruptive, exit 0', async () => {
-  const { code, rotation } = judged(await staged(shared), '--against', custom);
-  assert.is(code, 0);
-  assert.is(rotation?.verdict, 'non-disruptive');
-  assert.equal(rotation?.consequences, []);
-  assert.ok(rotation?.fields.every(({ ok, from }) => ok && from === 'proposed'));
-});
-
-test("below another root: every line of K3s's log, what --force would break, exit 1", async () => {
-  const dir = await staged(await sets.authority('other'), other);
-  const { code, stdout } = k3sPki(['verify', dir, '--against', custom]);
-  assert.is(code, 1);
-  for (const line of [
-    'failed to validate new CA certificates and keys: ETCDServerCA: new CA cert cannot be verified using old CA chain: x509: certificate signed by unknown authority, ETCDPeerCA: ',
-    'ServiceKey: old ServiceAccount signing key not in new ServiceAccount key list, RequestHeaderCA: ',
-    'Save of CA certificates and keys forced, ignoring validation errors: ETCDServerCA: ',
-    'needs --force',
-    `k3s certificate rotate-ca --force --path=${dir}`,
-  ]) {
-    assert.ok(stdout.includes(line), `${line}\n${stdout}`);
-  }
-  const { rotation } = judged(dir, '--against', custom);
-  assert.is(rotation?.verdict, 'refused');
-  assert.equal(
-    rotation?.consequences.map((consequence) => consequence.code),
-    [
-      'tokens-refused',
-      'server-distrusted',
-      'supervisor-certificate',
-      'clients-refused',
-      'etcd-members-apart',
-      'aggregation-refused',
-      'service-tokens-refused',
-    ],
-  );
-  const rke2 = k3sPki(['verify', dir, '--against', custom, '--product', 'rke2']);
-  assert.match(rke2.stdout, 'rke2 certificate rotate-ca --force');
-});
-
-test("single certificates, a key of another CA, a bundle without certificate: in K3s's words", () => {
-  const dir = changed((tls) => {
-    replaced('client-ca', { crt: blocks(read(tls, 'client-ca.crt'))[0] ?? '' })(tls);
-    replaced('server-ca', { key: other })(tls);
-    replaced('request-header-ca', { crt: other })(tls);
-  });
-  const { stdout } = k3sPki(['verify', dir, '--against', custom]);
-  for (const line of [
-    'new CA bundle contains only a single certificate but should include root or intermediate CA certificates',
-    'new CA cert and key cannot be loaded as X590KeyPair: tls: private key does not match public key',
-    'data does not contain any valid RSA or ECDSA certificates',
-  ]) {
-    assert.ok(stdout.includes(line), `${line}\n${stdout}`);
-  }
-});
-
-test('service.key alone is staged: the CAs are kept', () => {
-  const dir = folder();
-  put(dir, { 'tls/service.key': other + serviceKey });
-  const { code, rotation, problems } = judged(dir, '--against', custom);
-  assert.is(code, 0, JSON.stringify(problems));
-  assert.is(rotation?.verdict, 'non-disruptive');
-  assert.equal(
-    rotation?.fields.filter(({ from }) => from === 'proposed').map(({ field }) => field),
-    ['ServiceKey'],
-  );
-});
-
-test('what K3s accepts and cannot start on is refused here', async () => {
-  const noCa = { ca: undefined } as unknown as Partial<CertificateSpec>;
-  const dir = changed(await withCa('server-ca', noCa));
-  const { code, rotation } = judged(dir, '--against', custom);
-  assert.is(rotation?.accepted, true);
-  assert.is(rotation?.verdict, 'unfit');
-  assert.is(code, 1);
-});
-
-test('one CA for two purposes, a bundle without its root: K3s takes them, and they are named', async () => {
-  const dir = changed((tls) => {
-    const pair = sets.pair(twin, shared.intermediate, shared.root);
-    replaced('client-ca', pair)(tls);
-    replaced('server-ca', pair)(tls);
-    replaced('etcd/peer-ca', sets.pair(stray, shared.intermediate))(tls);
-  });
-  const { code, rotation } = judged(dir, '--against', custom);
-  assert.is(code, 0);
-  assert.is(rotation?.accepted, true);
-  assert.equal(
-    rotation?.findings.map((finding) => [finding.code, finding.effect]),
-    [
-      ['same-ca', 'odd'],
-      ['bundle-without-root', 'odd'],
-    ],
-  );
-});
-
-test('nothing staged, or what is in use: K3s would answer "certificates saved to datastore"', () => {
-  const empty = folder();
-  mkdirSync(join(empty, 'tls'));
-  for (const dir of [empty, custom]) {
-    const { code, rotation } = judged(dir, '--against', custom);
-    assert.is(code, 1);
-    assert.equal(
-      rotation?.findings.map((finding) => finding.code),
-      ['nothing-proposed'],
-    );
-  }
-  assert.match(k3sPki(['verify', empty, '--against', custom]).stdout, '"certificates saved to datastore"');
-});
-
-test('staged files that are older than those in use stop the next start', async () => {
-  const dir = await staged(shared);
-  const long = now - 9 * daySeconds;
-  utimesSync(join(dir, 'tls/client-ca.crt'), long, long);
-  const { code, rotation } = judged(dir, '--against', custom);
-  assert.is(code, 1);
-  assert.equal(
-    rotation?.findings.map((finding) => [finding.code, finding.effect]),
-    [['older-than-current', 'fatal']],
-  );
-  assert.match(rotation?.findings[0]?.message ?? '', join(dir, 'tls/client-ca.crt'));
-});
-
-test('half a pair is staged', async () => {
-  const fresh = await sets.below(shared, 'client-ca');
-  const dir = folder();
-  put(dir, { 'tls/client-ca.crt': fresh.crt });
-  const { code, rotation } = judged(dir, '--against', custom);
-  assert.is(code, 1);
-  assert.ok(rotation?.findings.some((finding) => finding.code === 'half-proposed'));
-  const refused = rotation?.fields.filter(({ ok }) => !ok);
-  assert.equal(
-    refused?.map(({ field, from }) => [field, from]),
-    [['ClientCAKey', 'current']],
-  );
-});
-
-test('a set in use that cannot be read is no verdict', () => {
-  const dir = changed((tls) => {
-    rmSync(join(tls, 'client-ca.crt'));
-    mkdirSync(join(tls, 'client-ca.crt'));
-  });
-  const run = k3sPki(['verify', custom, '--against', dir]);
-  assert.is(run.code, 1);
-  assert.is(run.stdout, '');
-  assert.match(run.stderr, join(dir, 'tls/client-ca.crt'));
 });
 
 test('piped into a program that stops reading: no error', () => {

@@ -1,12 +1,15 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bootstrapFields } from '@k3s-pki/k3s';
 import { serverPassword, startPostgres } from '@k3s-pki/testkit/servers';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { changeRecords, openRecord, replaceRecord } from '../../packages/cli/src/bootstrap-record.ts';
+import type { Context } from '../../packages/cli/src/context.ts';
 import { fastKeys, folder, k3sPki } from '../cli/program.ts';
 import { present } from './judge.ts';
-import { bounded } from './kine/contract.ts';
+import { bounded, rejects } from './kine/contract.ts';
 import { type KineClient, kineJudge } from './kine/judge.ts';
 
 const judges = present('interop/bootstrap', kineJudge());
@@ -96,6 +99,98 @@ if (judges && postgres && !('absent' in postgres)) {
       const client = judges.client(listener);
       await clusterOnFresh(dir, client);
       await moves(dir, client, ['--config', config]);
+      client.stop();
+      await kine.stop();
+    }),
+  );
+
+  test(
+    'a record that K3s changes between reading and writing: nothing is written, what was written is taken back',
+    bounded(async () => {
+      const dir = folder();
+      mkdirSync(join(dir, 'server/db'), { recursive: true });
+      const listener = `unix://${join(dir, 'server/kine.sock')}`;
+      const kine = await judges.serve({ listener, endpoint: '', cwd: join(dir, 'server') });
+      const client = judges.client(listener);
+      await clusterOnFresh(dir, client);
+      const context = {
+        env: {},
+        cwd: dir,
+        clock: Date.now,
+        random: randomBytes,
+        signal: new AbortController().signal,
+      } as unknown as Context;
+      const source = {
+        product: 'k3s',
+        dataDir: dir,
+        tokenFile: undefined,
+        configFile: undefined,
+        given: {},
+        timeout: 20,
+      } as const;
+      const record = await openRecord(source, context);
+      const key = await client.storageKey(token);
+      const theirs = await client.seal(token, record.document);
+      await client.update(key, record.entry.revision, theirs);
+      await rejects(replaceRecord(record, record.document, 'test', context), /the record was changed meanwhile/);
+      const fresh = { key: '/bootstrap/new', before: undefined, after: new Uint8Array([1]) };
+      const stale = { key, before: record.entry, after: undefined };
+      await rejects(changeRecords(record, 'test', [fresh, stale], context), /the record was changed meanwhile/);
+      const left = await client.list('/bootstrap');
+      assert.equal(
+        left.map((each) => each.key),
+        [key],
+      );
+      assert.ok(left[0]?.value.equals(theirs));
+      assert.equal(readdirSync(join(dir, 'server/bootstrap-backups')), []);
+      const now = await openRecord(source, context);
+      const { backup } = await replaceRecord(now, now.document, 'test', context);
+      assert.is(readdirSync(join(dir, 'server/bootstrap-backups')).length, 1);
+      assert.match(readFileSync(backup, 'utf8'), Buffer.from(theirs).toString('base64'));
+      await Promise.all([record.close(), now.close()]);
+      client.stop();
+      await kine.stop();
+    }),
+  );
+
+  test(
+    "exported files are opened by Go's age, and its own are imported",
+    bounded(async () => {
+      const dir = folder();
+      mkdirSync(join(dir, 'server/db'), { recursive: true });
+      const listener = `unix://${join(dir, 'server/kine.sock')}`;
+      const kine = await judges.serve({ listener, endpoint: '', cwd: join(dir, 'server') });
+      const client = judges.client(listener);
+      await clusterOnFresh(dir, client);
+      const { identity, recipient } = await client.age.keys();
+      const other = await client.age.keys();
+      const run = (code: number, ...words: string[]) => {
+        const result = k3sPki(['bootstrap', ...words, '--data-dir', dir], { cwd: dir });
+        assert.is(result.code, code, `${words.join(' ')}: ${result.stderr}${result.stdout}`);
+        return result;
+      };
+      run(0, 'export', '--to', 'a.age', '--recipient', other.recipient, '--recipient', recipient);
+      const [record] = await client.list('/bootstrap');
+      const document = await client.unseal(token, record?.value ?? Buffer.of());
+      assert.ok((await client.age.open(identity, readFileSync(join(dir, 'a.age')))).equals(document));
+      assert.is(statSync(join(dir, 'a.age')).mode & 0o7777, 0o600);
+      writeFileSync(join(dir, 'passphrase'), 'correct horse\n');
+      run(0, 'export', '--to', 'b.age', '--passphrase-file', 'passphrase');
+      assert.ok((await client.age.openWith('correct horse', readFileSync(join(dir, 'b.age')))).equals(document));
+
+      writeFileSync(join(dir, 'c.age'), await client.age.seal(recipient, document));
+      writeFileSync(join(dir, 'key'), `# a comment\n${identity}\n`, { mode: 0o600 });
+      await client.delete(record?.key ?? '', record?.revision ?? '');
+      run(0, 'import', '--from', 'c.age', '--identity', 'key', '--dry-run');
+      assert.equal(await client.list('/bootstrap'), []);
+      run(0, 'import', '--from', 'c.age', '--identity', 'key');
+      const [imported] = await client.list('/bootstrap');
+      assert.is(imported?.key, record?.key);
+      const now = JSON.parse((await client.unseal(token, imported?.value ?? Buffer.of())).toString());
+      for (const [name, file] of Object.entries(JSON.parse(document.toString()))) {
+        assert.is(now[name].Content, (file as { Content: string }).Content, name);
+        assert.ok(Math.abs(Date.parse(now[name].Timestamp) - Date.now()) < 60_000);
+      }
       client.stop();
       await kine.stop();
     }),

@@ -1,4 +1,4 @@
-import { explainLine } from '@k3s-pki/k3s';
+import { explainLine } from '@k3s-pki/k3s/explain';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { goJudge, present, puzzles } from './judge.ts';

@@ -237,8 +237,7 @@ pub(crate) fn lucas_batch<M: Montgomery>(numbers: &[&Words]) -> Vec<bool> {
     let successors: Vec<Words> = moduli
         .iter()
         .map(|m| {
-            let mut next = Words::new(m.to_vec());
-            next.push(0);
+            let mut next = widened(m);
             add_small(&mut next, 1);
             next
         })
@@ -313,6 +312,14 @@ pub(crate) fn lucas_batch<M: Montgomery>(numbers: &[&Words]) -> Vec<bool> {
         .collect()
 }
 
+/// A copy with one word more; a push onto a full vector would leave the old memory unwiped.
+fn widened(x: &[u64]) -> Words {
+    let mut words = Words::new(Vec::with_capacity(x.len() + 1));
+    words.extend_from_slice(x);
+    words.push(0);
+    words
+}
+
 fn is_small(x: &[u64], small: u64) -> bool {
     let rest = x[1..].iter().fold(x[0] ^ small, |all, w| all | w);
     rest == 0
@@ -320,8 +327,7 @@ fn is_small(x: &[u64], small: u64) -> bool {
 
 /// Whether `x = n - small`.
 fn is_small_below(x: &[u64], n: &[u64], small: u64) -> bool {
-    let mut sum = Words::new(x.to_vec());
-    sum.push(0);
+    let mut sum = widened(x);
     add_small(&mut sum, small);
     let rest = sum
         .iter()

@@ -14,8 +14,15 @@ use crate::random::HostRng;
 use crate::scrub::scrubbed;
 use js_sys::Uint8Array;
 use pki::{Attribute, Certificate, Form, KeyType, PrivateKey, Request, Spec};
+use std::alloc::System;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Memory is wiped when it is freed, whoever held it: the libraries' temporaries (inverses, remainders, base64) are not
+/// wiped by themselves.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 type Thrown<T> = Result<T, JsError>;
 

@@ -65,6 +65,8 @@ const valueNames: Readonly<Record<string, string>> = {
   '--datastore-certfile': 'FILE',
   '--datastore-keyfile': 'FILE',
   '--new-token-file': 'FILE',
+  '--recipient': 'AGE1...',
+  '--identity': 'FILE',
   '--backup': 'FILE',
 };
 

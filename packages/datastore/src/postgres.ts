@@ -84,6 +84,9 @@ export function openPostgres(dsn: PostgresDsn, files: TlsFiles, limits: Limits, 
     client.on('error', () => {});
     const destroy = () =>
       (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    // Else the process would wait for the server after Ctrl-C.
+    limits.signal.addEventListener('abort', destroy, { once: true });
+    client.once('end', () => limits.signal.removeEventListener('abort', destroy));
     try {
       await client.connect();
       // The server gives up before we do: then it is known that nothing was written.

@@ -2,6 +2,9 @@ import { stripVTControlCharacters } from 'node:util';
 import { type LogMessage, logMessages } from './log-messages.ts';
 import { type RotationField, rotationFields } from './rotate-ca.ts';
 
+// A door of its own: only one command needs these tables, and a start pays for what it loads.
+export * from './log-messages.ts';
+
 /** A message that was found in a line. */
 export interface Explained {
   readonly message: (typeof logMessages)[number];

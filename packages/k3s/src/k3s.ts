@@ -15,6 +15,7 @@ export * from './renewal-window.ts';
 export * from './renewed-leaves.ts';
 export * from './rotate-ca.ts';
 export * from './rotation-consequences.ts';
+export * from './rotation-log.ts';
 export * from './service-key.ts';
 export * from './services.ts';
 export * from './subject.ts';

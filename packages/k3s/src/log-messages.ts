@@ -205,6 +205,11 @@ export const logMessages = [
     ['tls: private key does not match public key', 'tls: private key type does not match public key type'],
     'general',
   ),
+  message('start', 'switched', 'Go crypto/tls', [
+    'tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched',
+    'tls: found a certificate rather than a key in the PEM for the private key',
+  ]),
+  message('start', 'file-missing', 'Go os', ['open {path}: no such file or directory'], 'general'),
   message(
     'start',
     'no-pem',
@@ -249,7 +254,7 @@ export const logMessages = [
     ['Waiting to retrieve agent configuration; server is not ready: {error}'],
     'wraps',
   ),
-  message('connection', 'core-not-ready', 'K3s pkg/util/apierrors', ['runtime core not ready']),
+  message('connection', 'core-not-ready', 'K3s pkg/util', ['runtime core not ready']),
   message('connection', 'unknown-authority', verify, ['x509: certificate signed by unknown authority'], 'general'),
   message('connection', 'expired', verify, ['x509: certificate has expired or is not yet valid'], 'general'),
   message('connection', 'other-name', verify, [
@@ -294,6 +299,9 @@ export const logMessages = [
     'rotate-ca saved the certificates but nothing changed after the restart',
   ]),
   message('symptom', 'rotation-reverted', 'no line in any log', ['the old CAs came back after rotate-ca']),
+  message('symptom', 'folder-removed', 'no line in any log', [
+    'server/tls was removed and the server came up with new CAs',
+  ]),
   message('symptom', 'copied-kubeconfig', 'no line in any log', [
     'a copied kubeconfig no longer works after a rotation or after a year',
   ]),

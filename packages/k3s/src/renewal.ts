@@ -25,15 +25,17 @@ export interface ExpectedLeaf {
 }
 
 /** Why K3s makes a leaf anew. */
-export type RenewalReason =
-  | 'expired'
-  | 'within-window'
-  | 'common-name'
-  | 'organizations'
-  | 'names-missing'
-  | 'authority-key-id'
-  | 'certificate-missing'
-  | 'key-missing';
+export const renewalReasons = [
+  'expired',
+  'within-window',
+  'common-name',
+  'organizations',
+  'names-missing',
+  'authority-key-id',
+  'certificate-missing',
+  'key-missing',
+] as const;
+export type RenewalReason = (typeof renewalReasons)[number];
 
 /** Why the start ends with an error. */
 export type FatalReason =

@@ -3,6 +3,7 @@ import { type CaHash, caHash, countsAsRoot } from './ca-hash.ts';
 import { certificatesOf, type FileSet, type FirstStart, judgeFirstStart } from './first-start.ts';
 import { type CaName, caNames, tlsFile } from './layout.ts';
 import { judgePair, type PairFailure, type PemFile, readBundle, readPublicKeys } from './pem-readers.ts';
+import { rotationLog, shownByK3s, verifyLog } from './rotation-log.ts';
 
 /** What `rotate-ca` reads and replaces, in the order in which K3s looks at it. Source: K3s `pkg/daemons/config`,
  *  ControlRuntimeBootstrap, the fields tagged for rotation. */
@@ -119,12 +120,6 @@ export interface Rotation {
   /** Public keys that the API server will no longer accept tokens of; `signing` when the one in use is among them. */
   readonly serviceKeysLost: { readonly count: number; readonly signing: boolean };
 }
-
-/** What K3s's log puts before the failures, without and with --force. */
-export const rotationLog = {
-  refused: 'failed to validate new CA certificates and keys',
-  forced: 'Save of CA certificates and keys forced, ignoring validation errors',
-} as const;
 
 /**
  * What K3s says to `certificate rotate-ca` with `proposed` on a server whose set is `current`, and what follows.
@@ -377,33 +372,6 @@ function serviceKeysLost(before: PemFile | undefined, after: PemFile | undefined
 function hashOf(file: PemFile | undefined, chains: Core['chains'], at: number): CaHash | undefined {
   const bundle = certificatesOf(file);
   return file === undefined || bundle.length === 0 ? undefined : caHash(file.bytes, bundle, chains, at);
-}
-
-/** How Go's error begins; it goes on with times or the candidate that did not fit. */
-function verifyLog(failure: ChainFailure, detail: string): string {
-  switch (failure) {
-    case 'expired':
-    case 'not-yet-valid':
-      return 'x509: certificate has expired or is not yet valid: current time';
-    case 'path-length':
-      return 'x509: too many intermediates for path length constraint';
-    case 'incompatible-usage':
-      return 'x509: certificate specifies an incompatible key usage';
-    case 'name-constraints':
-      return 'x509: a root or intermediate certificate is not authorized to sign for this name:';
-    case 'unknown-authority':
-    case 'bad-signature':
-    case 'not-a-ca':
-      return 'x509: certificate signed by unknown authority';
-    case 'unsupported':
-      if (detail.includes('critical extension')) return 'x509: unhandled critical extension';
-      return /SHA-1|algorithm/.test(detail) ? 'x509: certificate signed by unknown authority' : 'x509:';
-  }
-}
-
-/** K3s writes what it was sent into a folder of a random name first; its log names that. */
-function shownByK3s(file: string, set: RotationSet): string {
-  return set === 'current' ? file : file.replace('server/', 'server/.rotate-ca-tmp-*/');
 }
 
 function sameBytes(one: PemFile | undefined, other: PemFile | undefined): boolean {

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { explainLine, levelOf, logMessages, nearestMessages } from '../src/k3s.ts';
+import { explainLine, levelOf, logMessages, nearestMessages } from '../src/explain.ts';
 
 const test = suite('explain');
 const ids = (line: string) => explainLine(line).map(({ message }) => message.id);

@@ -5,6 +5,8 @@ import type { Topology } from './generate-custom-ca-certs.ts';
 export interface CaSetProblemValues {
   /** A CA of the one topology lies where a set of the other was asked for. */
   'other-topology': { readonly asked: Topology };
+  /** Two of the isolated CAs were given one root, or two of one key. */
+  'same-root': { readonly subject: string };
   /** `--from` names a data dir without the CAs that would sign; `other`: it has those of the other topology; `cas`: it
    *  has CAs in use. */
   'from-without-root': { readonly topology: Topology; readonly other: boolean; readonly cas: boolean };
@@ -14,8 +16,8 @@ export interface CaSetProblemValues {
   /** A CA that is to be rotated is absent. */
   'no-current-ca': { readonly ca: string };
   'no-service-key': Record<never, never>;
-  /** CAs below a root whose key is not beside them; `issuer` is that of the first. */
-  'custom-cas': { readonly cas: readonly CaName[]; readonly issuer: string };
+  /** CAs below a root whose key is not beside them; `issuers` once each: one in the shared topology. */
+  'custom-cas': { readonly cas: readonly CaName[]; readonly issuers: readonly string[] };
   /** The new CAs are trusted through this one for so long. */
   'old-root-ends-soon': { readonly subject: string; readonly notAfter: number };
   /** An earlier staged set that is not the one in use. */

@@ -71,6 +71,8 @@ export function planIsolatedRoots(
     }
     const root = checkRoot(certificate, key, snapshot, x509, now, problems);
     if (root === undefined) continue;
+    const twin = [...found.values()].find(({ key: { spkiSha256 } }) => spkiSha256 === root.signer.key.spkiSha256);
+    if (twin !== undefined) problems.error('same-root', certificate.path, { subject: twin.subject });
     found.set(root.signer.sha256, root.signer);
     uses.push({ file: certificate.path, subject: root.signer.subject }, ...usesOf(key));
     files.push(...copiesOf([certificate, key]));

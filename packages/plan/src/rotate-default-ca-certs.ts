@@ -108,8 +108,9 @@ export function planRotateDefaultCas(
   }
   const found = caNames.map((ca) => ({ ca, old: findOldRoot(ca, snapshot, x509, now, problems) }));
   const custom = found.flatMap(({ ca, old }) => (old === 'custom' ? [ca] : []));
-  if (custom[0] !== undefined) {
-    problems.error('custom-cas', tlsDir, { cas: custom, issuer: issuerOf(custom[0], snapshot) });
+  if (custom.length > 0) {
+    const issuers = [...new Set(custom.map((ca) => issuerOf(ca, snapshot)))];
+    problems.error('custom-cas', tlsDir, { cas: custom, issuers });
   }
   if (!snapshot.files.has(tlsFile.serviceKey)) problems.error('no-service-key', tlsFile.serviceKey, {});
   const serviceKeys = keepServiceKeys([tlsFile.serviceKey], snapshot, problems);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Certificate } from '@k3s-pki/core';
-import { isHash, type PemFile, type Token } from '@k3s-pki/k3s';
+import { isHash, type PemFile, publicUser, type Token } from '@k3s-pki/k3s';
 
 /** What a user should know of a token that K3s can read; the words are the catalogue's. */
 export interface TokenRemarkValues {
@@ -99,7 +99,8 @@ export type PasswordVerdict =
  */
 export function judgePassword(token: Token, rows: readonly (readonly string[])[]): PasswordVerdict {
   if (token.kind === 'bootstrap') return { kind: 'not-there' };
-  const users = rows.flatMap(([password, name]) => (name === undefined ? [] : [{ password, name }]));
+  // In a damaged file anything may stand in a name's place, a password too.
+  const users = rows.flatMap(([password, name]) => (name === undefined ? [] : [{ password, name: publicUser(name) }]));
   const right = users.filter(({ password }) => password === token.password);
   if (right.length > 0) return { kind: 'right', users: right.map(({ name }) => name) };
   return { kind: 'wrong', users: users.map(({ name }) => name) };

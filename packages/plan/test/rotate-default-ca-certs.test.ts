@@ -76,7 +76,7 @@ test('one CA with a chain and without its root key is custom, and named; the oth
   const custom = planned.ok ? [] : planned.problems.filter(({ code }) => code === 'custom-cas');
   assert.equal(
     custom.map(({ values }) => values),
-    [{ cas: ['client'], issuer: 'CN=client-root@2' }],
+    [{ cas: ['client'], issuers: ['CN=client-root@2'] }],
   );
 });
 

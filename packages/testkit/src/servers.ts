@@ -12,7 +12,6 @@ export interface AbsentServer {
 /** A server that a test has started on a free port of the loopback address. It dies with the test's process. */
 export interface TestServer {
   readonly port: number;
-  pid(): number;
   /** Its private folder. */
   readonly folder: string;
   /** What it has printed. */
@@ -208,22 +207,42 @@ async function started({ program, args, folder, port, user, ready }: Launch): Pr
   const server: TestServer = {
     port,
     folder,
-    pid: () => child.pid ?? 0,
     log: () => output,
     kill: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGCONT');
-      child.kill('SIGKILL');
+      // PostgreSQL's connections are processes that would answer a little longer.
+      const all = [child.pid ?? 0, ...children(child.pid ?? 0)];
+      for (const pid of all) attempt(() => process.kill(pid, 'SIGKILL'));
       await gone;
     },
     restart: launch,
-    pause: () => void child.kill('SIGSTOP'),
-    resume: () => void child.kill('SIGCONT'),
+    pause: () => {
+      for (const pid of [child.pid ?? 0, ...children(child.pid ?? 0)]) process.kill(pid, 'SIGSTOP');
+    },
+    resume: () => {
+      for (const pid of [...children(child.pid ?? 0), child.pid ?? 0]) attempt(() => process.kill(pid, 'SIGCONT'));
+    },
   };
   if (running.length === 0) process.on('exit', killAll);
   running.push(() => child.kill('SIGKILL'));
   return server;
+}
+
+/** Ids of a process's own children. */
+function children(pid: number): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
+  return stdout.split('\n').filter(Boolean).map(Number);
+}
+
+/** A process may have ended by itself. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 const running: Array<() => void> = [];

@@ -146,6 +146,14 @@ func perform(ctx context.Context, c client.Client, r request) answer {
 		a.Data, err = unseal(r.Token, r.Value)
 	case "key":
 		a.Data = []byte(storageKey(r.Token))
+	case "age-keys":
+		a.Data, err = ageKeys()
+	case "age-open":
+		a.Data, err = ageOpen(r.Token, r.Value)
+	case "age-open-with":
+		a.Data, err = ageOpenWith(r.Token, r.Value)
+	case "age-seal":
+		a.Data, err = ageSeal(r.Token, r.Value)
 	default:
 		err = fmt.Errorf("no such op: %s", r.Op)
 	}

@@ -34,6 +34,13 @@ export interface KineClient {
   seal(token: string, document: Uint8Array): Promise<Buffer>;
   unseal(token: string, record: Uint8Array): Promise<Buffer>;
   storageKey(token: string): Promise<string>;
+  /** Go's age: a new key, and what it opens and seals. */
+  readonly age: {
+    keys(): Promise<{ identity: string; recipient: string }>;
+    open(identity: string, file: Uint8Array): Promise<Buffer>;
+    openWith(passphrase: string, file: Uint8Array): Promise<Buffer>;
+    seal(recipient: string, document: Uint8Array): Promise<Buffer>;
+  };
   stop(): void;
 }
 
@@ -136,6 +143,17 @@ function client(path: string, args: readonly string[]): KineClient {
     seal: async (token, value) => data(await ask('seal', { token, value: base64(value) })),
     unseal: async (token, value) => data(await ask('unseal', { token, value: base64(value) })),
     storageKey: async (token) => data(await ask('key', { token })).toString(),
+    age: {
+      keys: async () => {
+        const [identity = '', recipient = ''] = data(await ask('age-keys', {}))
+          .toString()
+          .split('\n');
+        return { identity, recipient };
+      },
+      open: async (token, value) => data(await ask('age-open', { token, value: base64(value) })),
+      openWith: async (token, value) => data(await ask('age-open-with', { token, value: base64(value) })),
+      seal: async (token, value) => data(await ask('age-seal', { token, value: base64(value) })),
+    },
     stop: () => child.stdin?.end(),
   };
 }

@@ -15,7 +15,7 @@ export const isEndpoint: StrictValidator<unknown, Endpoint[]> = read<Endpoint[]>
 );
 
 /** A K3s or RKE2 release, as its renewal window in days. */
-export const isVersion: StrictValidator<unknown, number> = read<number>('a release such as v1.33.1+k3s1', (value) => {
+export const isRelease: StrictValidator<unknown, number> = read<number>('a release such as v1.33.1+k3s1', (value) => {
   const days = typeof value === 'string' ? renewalDaysOf(value) : undefined;
   return days === undefined ? { wrong: value } : { value: days };
 });

@@ -16,7 +16,8 @@ export type Piece = { readonly part?: string } & (
 /** Takes a file apart. `undefined` for one that is no kind of file that is looked into: YAML that is no kubeconfig. */
 export async function takeApart(path: string, bytes: Uint8Array): Promise<Pieces | undefined> {
   const name = basename(path);
-  if (name.endsWith('.json')) return { pieces: [secretPiece(bytes)], references: [] };
+  // `{`: what kubectl get secret -o json prints.
+  if (name.endsWith('.json') || bytes[0] === 0x7b) return { pieces: [secretPiece(bytes)], references: [] };
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (text.includes('-----BEGIN ')) return { pieces: [{ pem: bytes }], references: [] };
   if (isKubeconfigFile(name) || text.includes('certificate-authority') || text.includes('client-certificate')) {

@@ -73,20 +73,12 @@ export class RowReader {
     }
   }
 
-  #isNew(path: string): boolean {
-    const isNew = !this.#done.has(path);
-    this.#done.add(path);
-    return isNew;
-  }
-
-  async #file(path: string, named: boolean, namedBy?: string): Promise<readonly CheckRow[]> {
-    const read = readFile(path);
-    const required = named || isCertificateFile(basename(path)) || path.endsWith('.kubeconfig');
-    if (read === 'absent') {
-      return [this.#problem(path, { code: 'absent', values: namedBy === undefined ? {} : { namedBy } })];
-    }
-    if ('why' in read) return required ? [this.#problem(path, { code: 'unreadable', values: read }, 'unreadable')] : [];
-    const { bytes } = read;
+  /** Rows of a file's content, or of what came on standard input under the name `path`. The bytes are overwritten. */
+  async content(
+    path: string,
+    bytes: Uint8Array,
+    { required, named } = { required: true, named: true },
+  ): Promise<readonly CheckRow[]> {
     try {
       if (bytes.length === 0) return required ? [this.#problem(path, { code: 'empty', values: {} }, noBlocks)] : [];
       const parts = await takeApart(path, bytes);
@@ -102,6 +94,22 @@ export class RowReader {
     } finally {
       bytes.fill(0);
     }
+  }
+
+  #isNew(path: string): boolean {
+    const isNew = !this.#done.has(path);
+    this.#done.add(path);
+    return isNew;
+  }
+
+  async #file(path: string, named: boolean, namedBy?: string): Promise<readonly CheckRow[]> {
+    const read = readFile(path);
+    const required = named || isCertificateFile(basename(path)) || path.endsWith('.kubeconfig');
+    if (read === 'absent') {
+      return [this.#problem(path, { code: 'absent', values: namedBy === undefined ? {} : { namedBy } })];
+    }
+    if ('why' in read) return required ? [this.#problem(path, { code: 'unreadable', values: read }, 'unreadable')] : [];
+    return this.content(path, read.bytes, { required, named });
   }
 
   #piece(path: string, piece: Piece, isAnyPem: boolean): readonly CheckRow[] {

@@ -160,6 +160,41 @@ export async function printChange(report: ChangeReport, output: OutputFormat, { 
   else stdout.write(changeText(report, stdout));
 }
 
+export interface ExportReport {
+  readonly record: OpenRecord;
+  readonly path: string;
+  /** Octets of the file. */
+  readonly size: number;
+  readonly recipients: readonly string[];
+  readonly dryRun: boolean;
+}
+
+export function exportJson({ record, path, size, recipients, dryRun }: ExportReport) {
+  return {
+    command: 'bootstrap export',
+    ok: true,
+    ...(dryRun ? { dryRun } : {}),
+    ...storeJson(record),
+    file: path,
+    size,
+    fields: [...record.data.files.keys()],
+    recipients,
+  };
+}
+
+export function exportText({ record, path, size, recipients, dryRun }: ExportReport, stdout: Writable): string {
+  const paint = painter(stdout);
+  const who = recipients.length === 0 ? 'whoever knows the passphrase' : recipients.join(', ');
+  return [
+    ...(dryRun ? [`${paint('bold', 'Plan')}: bootstrap export; nothing is written`] : []),
+    ...storeLines(record, paint),
+    '',
+    `  ${path}  0600  ${size} bytes, ${record.data.files.size} fields`,
+    `  can be opened by ${who}`,
+    '',
+  ].join('\n');
+}
+
 export function restoreJson({ writes, unchanged, backup }: RestoreBootstrapPlan, record: OpenRecord, dryRun: boolean) {
   const show = showIn(record.root);
   return {

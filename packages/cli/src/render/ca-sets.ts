@@ -6,6 +6,7 @@ import type { Artifacts } from '../artifacts.ts';
 import { Failure, type Message } from '../failure.ts';
 import { day, describe, describeFinding, type ShowPath } from '../messages/english.ts';
 import { painter } from '../terminal.ts';
+import { keyTypeName } from './certificates.ts';
 import { problemJson } from './problems.ts';
 import { isoTime } from './structured.ts';
 import { aligned, octal, showIn } from './text.ts';
@@ -160,7 +161,7 @@ function rowsOf(node: Node, plan: CaPlan, made: Artifacts['certificates'], depth
       : [
           `${lead}CN=${planned.commonName}`,
           planned.key === undefined
-            ? keyText(plan.keys.find(({ id }) => id === planned.id)?.type ?? '')
+            ? keyTypeName(plan.keys.find(({ id }) => id === planned.id)?.type ?? '')
             : 'cross-signed',
           day(planned.notAfter),
           made.get(planned.id)?.sha256.slice(0, 8) ?? '',
@@ -173,14 +174,8 @@ function rowsOf(node: Node, plan: CaPlan, made: Artifacts['certificates'], depth
   ];
 }
 
-/** `rsa:4096` as people say it. */
-function keyText(type: string): string {
-  const [algorithm = '', size = ''] = type.split(':');
-  return { rsa: `RSA ${size}`, ec: size.toUpperCase().replace('P', 'P-'), ed25519: 'Ed25519' }[algorithm] ?? type;
-}
-
 export function serviceKeyText(plan: CaPlan): string {
-  const type = keyText(plan.keys.find(({ id }) => id === 'service')?.type ?? '');
+  const type = keyTypeName(plan.keys.find(({ id }) => id === 'service')?.type ?? '');
   const count = olderKeyCount(plan);
   return count === 0
     ? `${type}, no older key`

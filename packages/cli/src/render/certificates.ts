@@ -21,3 +21,9 @@ export function keyName({ algorithm, bits, curve }: KeyFacts): string {
   if (algorithm === 'ec') return curve?.replace(/^p/, 'P-') ?? 'EC';
   return algorithm === 'ed25519' ? 'Ed25519' : algorithm;
 }
+
+/** `rsa:4096` as people say it. */
+export function keyTypeName(type: string): string {
+  const [algorithm = '', size = ''] = type.split(':');
+  return { rsa: `RSA ${size}`, ec: size.toUpperCase().replace('P', 'P-'), ed25519: 'Ed25519' }[algorithm] ?? type;
+}

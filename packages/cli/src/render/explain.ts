@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
-import { type LogMessage, logMessages, messageAreas, type RotationField, rotationFields } from '@k3s-pki/k3s';
+import { type RotationField, rotationFields } from '@k3s-pki/k3s';
+import { type LogMessage, logMessages, messageAreas } from '@k3s-pki/k3s/explain';
 import { areaTitles, explanations } from '../messages/english/explain.ts';
 import { columns, painter } from '../terminal.ts';
 import { wrap } from './text.ts';

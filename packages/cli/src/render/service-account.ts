@@ -5,7 +5,7 @@ import { Failure } from '../failure.ts';
 import { describeServiceAccount, serviceAccountNext } from '../messages/english/service-account.ts';
 import { columns, painter } from '../terminal.ts';
 import { version } from '../version.ts';
-import { keyText, keyTypeText } from './keys.ts';
+import { keyName, keyTypeName } from './certificates.ts';
 import { aligned, numbered, octal, quoted } from './text.ts';
 
 /** Every problem of a run as one failure. */
@@ -22,7 +22,7 @@ export function serviceKeysText(path: string, keys: readonly ServiceKey[], stdou
   const rows = keys.map((found, index) => [
     String(index + 1),
     found.role,
-    found.key === undefined ? '-' : keyText(found.key),
+    found.key === undefined ? '-' : keyName(found.key),
     found.kid ?? '-',
     found.label,
   ]);
@@ -49,9 +49,9 @@ export function serviceAccountPlanText(plan: ServiceAccountPlan, stdout: Writabl
     '',
     ...table(
       [
-        ['new', keyTypeText(plan.newKey), 'signs'],
-        ...plan.kept.map(({ kid, key }) => [kid, keyText(key), 'kept']),
-        ...plan.dropped.map(({ kid, key }) => [kid, keyText(key), 'left out']),
+        ['new', keyTypeName(plan.newKey), 'signs'],
+        ...plan.kept.map(({ kid, key }) => [kid, keyName(key), 'kept']),
+        ...plan.dropped.map(({ kid, key }) => [kid, keyName(key), 'left out']),
       ],
       paint,
     ),
@@ -76,7 +76,7 @@ export function serviceAccountReportText({ plan, product, keys }: ServiceAccount
   const paint = painter(stdout);
   const rows = keys.flatMap(({ kid = '', key }, index) => {
     const how = ['new, signs', 'kept, signed until now'][index] ?? 'kept';
-    return key === undefined ? [] : [[kid, keyText(key), how]];
+    return key === undefined ? [] : [[kid, keyName(key), how]];
   });
   return [
     `${paint('green', '✔')} ${paint('bold', 'service account keys')} in ${plan.stage}/${plan.file}`,

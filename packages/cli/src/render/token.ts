@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { mask, maskToken, publicHash, publicUser, type Token } from '@k3s-pki/k3s';
-import type { PasswordVerdict, TokenRemark } from '@k3s-pki/plan';
+import type { HashOrigin, PasswordVerdict, TokenRemark } from '@k3s-pki/plan';
 import { describeRemark } from '../messages/english/token.ts';
 import { painter } from '../terminal.ts';
 import type { CaBundle, FoundToken } from '../token-source.ts';
@@ -77,10 +77,12 @@ function formText({ form }: Token): string {
   }[form];
 }
 
-/** The report of a check that passed. */
+/** What a check has found. */
 export interface TokenCheck {
   readonly found: FoundToken;
   readonly bundle: CaBundle;
+  /** What the token's hash was made from, when it is not that of the bundle. */
+  readonly origin: HashOrigin | undefined;
   readonly password: PasswordVerdict | undefined;
   readonly remarks: readonly TokenRemark[];
 }
@@ -105,15 +107,16 @@ export function tokenCheckText({ found, bundle, password }: TokenCheck, stdout: 
   ].join('\n');
 }
 
-export function tokenCheckJson({ found, bundle, password, remarks }: TokenCheck) {
+export function tokenCheckJson({ found, bundle, origin, password, remarks }: TokenCheck) {
   return {
     command: 'token check',
-    ok: true,
+    ok: origin === undefined && password?.kind !== 'wrong',
     from: found.from,
     masked: maskToken(found.text),
     cas: bundle.from,
     caHash: bundle.caHash,
     tokenHash: publicHash(found.token.caHash),
+    origin,
     password,
     remarks: remarks.map(remarkJson),
   };

@@ -94,12 +94,12 @@ export function topologyJson({ located, topology }: TopologyReport) {
     tokenPrefix: caHash === undefined ? undefined : `K10${caHash.hash}::`,
     hashOf: caHash?.node,
     cas: Object.fromEntries(
-      caNames.map((ca) => [caFileName(ca), { shape: cas[ca], certificate: own.get(ca), signs: signedBy[ca] }]),
+      caNames.map((ca) => [ca, { shape: cas[ca], certificate: own.get(ca), signs: signedBy[ca] }]),
     ),
     certificates: nodes.map((node) => ({
       ...certificateJson(node.certificate),
       role: node.role,
-      cas: node.cas.map(caFileName),
+      cas: node.cas,
       issuers: node.issuers,
       files: node.files.map((file) => located.show(file)),
     })),

@@ -1,5 +1,6 @@
 import { relative, resolve } from 'node:path';
 import { Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { dynamicCert, listenerService, type Product, serviceFiles, servicesOf } from '@k3s-pki/k3s';
 import { type CheckRow, type FailOn, failsOn } from '@k3s-pki/plan';
 import { dataDirFiles, isDataDir } from '../checking/data-dir.ts';
@@ -90,13 +91,17 @@ async function check(options: CertificateCheckOptions, context: Context): Promis
   return code;
 }
 
-/** Rows of one file or endpoint after the other: files in the order of the options, then endpoints. */
+/** The path that stands for standard input. */
+const standardInput = '-';
+
+/** Rows of one place after the other: standard input, files in the order of the options, endpoints. */
 async function* groups(
   reader: RowReader,
   candidates: Iterable<Candidate>,
-  { connect, serverName, timeoutSeconds }: CertificateCheckOptions,
-  { signal }: Context,
+  { paths, connect, serverName, timeoutSeconds }: CertificateCheckOptions,
+  { signal, stdin }: Context,
 ): AsyncGenerator<readonly CheckRow[]> {
+  if (paths.includes(standardInput)) yield await reader.content(standardInput, await buffer(stdin));
   for await (const rows of reader.files(candidates)) if (rows.length > 0) yield rows;
   yield* reader.endpoints(connect, { serverName, seconds: timeoutSeconds, signal });
 }
@@ -116,7 +121,7 @@ function candidatesOf(options: CertificateCheckOptions, cwd: string): Iterable<C
     }
     lists.push(filtered(dataDirFiles(root, product), (path) => isOfService(root, path)));
   }
-  for (const path of paths) {
+  for (const path of paths.filter((each) => each !== standardInput)) {
     const full = resolve(cwd, path);
     lists.push(
       isDataDir(full) === true ? filtered(dataDirFiles(full, product), (file) => isOfService(full, file)) : walk(full),

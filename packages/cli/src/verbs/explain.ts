@@ -1,6 +1,7 @@
 import { addAbortSignal } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
-import { explainLine, levelOf, longestLine, nearestMessages, type RotationField } from '@k3s-pki/k3s';
+import type { RotationField } from '@k3s-pki/k3s';
+import { explainLine, levelOf, longestLine, nearestMessages } from '@k3s-pki/k3s/explain';
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';

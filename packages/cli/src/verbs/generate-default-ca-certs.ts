@@ -1,4 +1,4 @@
-import { relative, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import type { Core } from '@k3s-pki/core';
 import {
   defaultCaDaysFrom,
@@ -10,6 +10,7 @@ import {
   tokenFileText,
 } from '@k3s-pki/k3s';
 import { type DefaultCaPlan, defaultCaFiles, planDefaultCas } from '@k3s-pki/plan';
+import { recover } from '@k3s-pki/stage';
 import type { Context } from '../context.ts';
 import { exitCode } from '../failure.ts';
 import { asFailure } from '../failures.ts';
@@ -53,6 +54,7 @@ async function showPlan(options: GenerateDefaultCaCertsOptions, context: Context
 async function makeAll(options: GenerateDefaultCaCertsOptions, context: Context): Promise<number> {
   const { clock, cwd, stdout } = context;
   const root = resolve(cwd, options.dataDir);
+  if (options.tokenFile !== undefined) await endInterrupted(dirname(resolve(cwd, options.tokenFile)), context);
   const written = await writeSet<DefaultCaPlan, FirstStart>(
     root,
     {
@@ -70,6 +72,12 @@ async function makeAll(options: GenerateDefaultCaCertsOptions, context: Context)
   else stdout.write(defaultText(report, stdout));
   refuseBroken(written.verdict, root);
   return exitCode.done;
+}
+
+/** A run that was killed while it put the token in place: its CAs were there by then. */
+async function endInterrupted(folder: string, context: Context): Promise<void> {
+  const recovery = await recover(folder, context);
+  if (recovery.kind !== 'clean') writeMessages('warning', [{ error: `${folder}: ${recovery.detail}` }], context);
 }
 
 /** Throws Failure with every problem of the run. */

@@ -11,7 +11,14 @@ import {
   type Token,
   tlsFile,
 } from '@k3s-pki/k3s';
-import { hashOrigin, isOneColon, judgePassword, type PasswordVerdict, tokenRemarks } from '@k3s-pki/plan';
+import {
+  type HashOrigin,
+  hashOrigin,
+  isOneColon,
+  judgePassword,
+  type PasswordVerdict,
+  tokenRemarks,
+} from '@k3s-pki/plan';
 import { openOutput } from '@k3s-pki/stage';
 import { openSupervisor, readCaCerts, SupervisorError } from '@k3s-pki/supervisor';
 import type { Context } from '../context.ts';
@@ -22,15 +29,7 @@ import { writeMessages } from '../render/messages.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { hashSource, tokenCheckJson, tokenCheckText, tokenJson, tokenText } from '../render/token.ts';
 import { painter } from '../terminal.ts';
-import {
-  type CaBundle,
-  caBundle,
-  type FoundToken,
-  findToken,
-  readCaBundle,
-  readInput,
-  type TokenSource,
-} from '../token-source.ts';
+import { type CaBundle, caBundle, findToken, readCaBundle, readInput, type TokenSource } from '../token-source.ts';
 
 /** Options of every token command. Paths may be relative to the working directory. */
 export interface TokenOptions extends TokenSource {
@@ -108,10 +107,9 @@ export async function tokenForCas(
   return translated('token for', async () => {
     refuseTwoOutputs(options);
     if (options.ca === undefined) throw new Failure([tokenMessages.casNeeded], { code: exitCode.usage });
-    const found = await findToken(options, context);
-    const { token } = found;
+    refuseSharedInput(options);
+    const [{ token }, bundle] = await both(findToken(options, context), readCaBundle(options.ca, context));
     if (isOneColon(token)) throw new Failure([describeRemark('one-colon')]);
-    const bundle = await readCaBundle(options.ca, context);
     warnOfFileHash(bundle, context);
     const named: Token = token.kind === 'password' && token.user === '' ? { ...token, user: options.user } : token;
     const remarks = tokenRemarks(token).filter((remark) => remark === 'white-space' || remark === 'bootstrap');
@@ -129,44 +127,46 @@ export async function checkToken(
     const { ca, server, dataDir } = options;
     if (ca !== undefined && server !== undefined)
       throw new Failure([tokenMessages.oneBundle], { code: exitCode.usage });
-    const found = await findToken(options, context);
-    const { token } = found;
-    const bundle =
+    refuseSharedInput(options);
+    const [found, bundle] = await both(
+      findToken(options, context),
       server === undefined
-        ? await readCaBundle(ca ?? join(dataDir, tlsFile.caBundle('server')), context)
-        : await bundleOfServer(server, options, context);
-    refuseOtherCas(found, bundle, ca ?? bundle.from);
-    if (server !== undefined && token.caHash !== '') await verifyServer(server, bundle, options, context);
+        ? readCaBundle(ca ?? join(dataDir, tlsFile.caBundle('server')), context)
+        : bundleOfServer(server, options, context),
+    );
+    const { token } = found;
+    const passwords = join(resolve(context.cwd, dataDir), 'server/cred/passwd');
     const local = ca === undefined && server === undefined;
-    const password = local ? await passwordVerdict(token, resolve(context.cwd, dataDir), context) : undefined;
-    const remarks = tokenRemarks(token);
+    const password = local ? await passwordVerdict(token, passwords, context) : undefined;
+    const origin = originOf(token, bundle);
+    const report = { found, bundle, origin, password, remarks: tokenRemarks(token) };
+    const problems = [
+      ...(origin === undefined ? [] : otherCas(token, bundle, origin)),
+      ...(password?.kind === 'wrong' ? [tokenMessages.wrongPassword(passwords, password.users)] : []),
+    ];
+    if (problems.length > 0) throw new Failure(problems, { report: tokenCheckJson(report) });
+    if (server !== undefined && token.caHash !== '') await verifyServer(server, bundle, options, context);
     warnOfFileHash(bundle, context);
-    writeMessages('warning', remarks.map(describeRemark), context);
-    const report = { found, bundle, password, remarks };
+    writeMessages('warning', report.remarks.map(describeRemark), context);
     if (options.output !== 'text') await writeStructured(context.stdout, options.output, tokenCheckJson(report));
     else context.stdout.write(tokenCheckText(report, context.stdout));
     return exitCode.done;
   });
 }
 
+/** Why the token's CA hash is not that of the bundle; undefined when it is, or when there is none. */
+function originOf({ caHash }: Token, bundle: CaBundle): HashOrigin | undefined {
+  const right = bundle.caHash.hash;
+  return caHash === '' || caHash === right ? undefined : hashOrigin(caHash, right, bundle.file, bundle.certificates);
+}
+
 /** K3s's own line first, then who is right. */
-function refuseOtherCas(
-  { token, text, from }: FoundToken,
-  { caHash, file, certificates, from: cas }: CaBundle,
-  shown: string,
-): void {
-  if (token.caHash === '' || token.caHash === caHash.hash) return;
-  const origin = hashOrigin(token.caHash, caHash.hash, file, certificates);
-  const { error, hint } = describeOrigin(origin, shown);
-  const why: Message = hint === undefined ? { error } : { error, hint };
-  throw new Failure([{ error: hashMismatch(token.caHash, caHash.hash) }, why], {
-    report: { command: 'token check', ok: false, from, masked: maskToken(text), cas, caHash, origin },
-  });
+function otherCas(token: Token, { caHash, from }: CaBundle, origin: HashOrigin): Message[] {
+  return [{ error: hashMismatch(token.caHash, caHash.hash) }, describeOrigin(origin, from)];
 }
 
 /** The password against the users of a server's own file; undefined when the machine has none. Throws Failure. */
-async function passwordVerdict(token: Token, dataDir: string, context: Context): Promise<PasswordVerdict | undefined> {
-  const file = join(dataDir, 'server/cred/passwd');
+async function passwordVerdict(token: Token, file: string, context: Context): Promise<PasswordVerdict | undefined> {
   const read = await readInput(file, 1 << 20, context);
   if ('why' in read) {
     if (read.absent === true) return undefined;
@@ -177,9 +177,26 @@ async function passwordVerdict(token: Token, dataDir: string, context: Context):
     delimiter: ',',
     skipEmptyLines: true,
   });
-  const verdict = judgePassword(token, data);
-  if (verdict.kind === 'wrong') throw new Failure([tokenMessages.wrongPassword(file, verdict.users)]);
-  return verdict;
+  return judgePassword(token, data);
+}
+
+/** Both inputs, or every problem of both. */
+async function both<First, Second>(first: Promise<First>, second: Promise<Second>): Promise<[First, Second]> {
+  const results = await Promise.allSettled([first, second]);
+  const [one, other] = results;
+  if (one.status === 'fulfilled' && other.status === 'fulfilled') return [one.value, other.value];
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [failureOf(result.reason)] : []));
+  // An interruption, or a defect, is not one problem among others.
+  const graver = failures.find((failure) => !(failure instanceof Failure && failure.code === exitCode.refused));
+  if (graver !== undefined) throw graver;
+  throw new Failure(
+    failures.flatMap((failure) => (failure as Failure).messages),
+    { cause: failures[0] },
+  );
+}
+
+function refuseSharedInput({ tokenFile, ca }: { tokenFile: string | undefined; ca: string | undefined }): void {
+  if (tokenFile === '-' && ca === '-') throw new Failure([tokenMessages.sharedInput], { code: exitCode.usage });
 }
 
 interface ServerOptions {

@@ -1,9 +1,10 @@
-import { defaultDataDir, products, renewalDays } from '@k3s-pki/k3s';
+import { defaultDataDir, renewalDays } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
 import { isEnum } from 'typanion';
-import { isEndpoint, isFailOn, isSeconds, isVersion } from '../../checking/options.ts';
+import { isEndpoint, isFailOn, isRelease, isSeconds } from '../../checking/options.ts';
 import type { Context } from '../../context.ts';
 import { isDays, separated } from '../../options.ts';
+import { productOption } from '../../shared-options.ts';
 import { certificateCheck, checkFormats } from '../../verbs/certificate-check.ts';
 
 /** `k3s-pki certificate check`. */
@@ -13,8 +14,8 @@ export class CertificateCheck extends Command<Context> {
   static override usage = Command.Usage({
     description: 'list certificates: expiry, status, and what K3s does about them at its next start',
     details: `
-      Looks into the data dir, or into the files and folders that are named (PATH...), and lists every certificate of
-      every file in a stable order: CAs, leaves and the chains after them, kubeconfigs (embedded or by path), the
+      Looks into the data dir, or into the files and folders that are named (PATH, - is standard input), and lists every
+      certificate of every file in a stable order: CAs, leaves and the chains after them, kubeconfigs (embedded or by path), the
       supervisor's dynamic-cert.json. --connect looks at what a TLS endpoint serves; nothing is verified there.
 
       The status is K3s's: OK, WARNING within the time before the end in which K3s renews (120 days, 90 before the
@@ -55,13 +56,9 @@ export class CertificateCheck extends Command<Context> {
   service = Option.Array('-s,--service', [], {
     description: 'of the data dir only the files of these services, repeated or separated by commas',
   });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2 (also from PRODUCT)',
-  });
-  k3sVersion = Option.String('--k3s-version', {
-    validator: isVersion,
+  product = productOption();
+  releaseDays = Option.String('--k3s-version', {
+    validator: isRelease,
     description: 'release whose renewal window counts, such as v1.33.1+k3s1; default a current one',
   });
   warn = Option.String('--warn', {
@@ -81,7 +78,7 @@ export class CertificateCheck extends Command<Context> {
 
   async execute(): Promise<number> {
     const { named: paths, connect, serverName, timeout: timeoutSeconds, product, failOn, wide, output, to } = this;
-    const renewDays = this.k3sVersion ?? renewalDays;
+    const renewDays = this.releaseDays ?? renewalDays;
     const warnDays = this.warn ?? renewDays;
     // From the environment it is a default; as an option it is wanted beside what else is named.
     const given = this.dataDir !== undefined && this.dataDir !== this.context.env.DATA_DIR;

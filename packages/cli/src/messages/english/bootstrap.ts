@@ -57,6 +57,37 @@ export const bootstrapMessages = {
     error: `${root}: ${holders.join(', and ')}`,
     hint: 'stop K3s first; --force goes on all the same',
   }),
+  badRecipient: (recipient: string): Message => ({
+    error: `${JSON.stringify(recipient.slice(0, 80))} is not a recipient of age`,
+    hint: 'it begins with age1; age-keygen -y FILE prints the one of an identity',
+  }),
+  noLock: (): Message => ({
+    error: 'nobody could open the file: neither a recipient nor a passphrase is given',
+    hint: 'name a recipient (--recipient age1...), or a passphrase (--passphrase-file FILE, K3S_PKI_PASSPHRASE, or on a terminal)',
+  }),
+  noKey: (from: string): Message => ({
+    error: `${from}: neither an identity nor a passphrase is given`,
+    hint: 'name the identity of a recipient (--identity FILE), or the passphrase (--passphrase-file FILE, K3S_PKI_PASSPHRASE)',
+  }),
+  noIdentity: (from: string): Message => ({
+    error: `${from}: holds no identity of age`,
+    hint: 'a line of it begins with AGE-SECRET-KEY-1; age-keygen makes one',
+  }),
+  unreadableExport: (from: string, why: string): Message => ({
+    error: `${from}: ${why}`,
+    hint: 'name a file that bootstrap export has made',
+  }),
+  closedExport: (from: string): Message => ({
+    error: `${from}: does not open with what was given, or is not a whole file of age`,
+    hint: 'look at it with: age -d',
+  }),
+  notAnExport: (from: string, reason: string): Message => ({
+    error: `${from}: opens, but holds no bootstrap data: ${reason}`,
+    hint: 'name a file that bootstrap export has made',
+  }),
+  afterImport: (): readonly string[] => [
+    'Restart every server: each writes the CAs of the datastore to its disk and makes new leaf certificates. Then restart the agents.',
+  ],
   afterReseal: (from: string): readonly string[] => [
     `Every server must start with the token in ${from} from now on: put it into server/token and wherever the servers have theirs (config.yaml, K3S_TOKEN of the service), then restart them.`,
   ],

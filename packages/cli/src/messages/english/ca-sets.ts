@@ -16,6 +16,10 @@ export const caSetCatalogue: CaSetCatalogue = {
         ? 'leave --topology out, or use another folder: isolated CAs have a root each (client-root-ca.pem, ...)'
         : 'add --topology isolated, or use another folder: shared CAs have root-ca.pem in common',
   }),
+  'same-root': ({ subject }, file) => ({
+    error: `${file}: the key of ${subject}, which is the root of another CA; isolated CAs need a root each`,
+    hint: 'put another root there, or leave --topology isolated out',
+  }),
   'from-without-root': ({ topology, other, cas }, file) => ({
     error: `${file}: no ${topology === 'shared' ? 'root-ca.pem or intermediate-ca.pem' : 'client-root-ca.pem or another root of a CA of its own'} to sign the new CAs with`,
     hint: other
@@ -42,9 +46,9 @@ export const caSetCatalogue: CaSetCatalogue = {
     error: `${file}: there is no such file; without the old service account keys every pod's token is refused`,
     hint: 'run this on a server, with --data-dir (DATA_DIR) where its server/tls is',
   }),
-  'custom-cas': ({ cas, issuer }, file) => ({
-    error: `${file}: custom CAs (${cas.join(', ')}), issued by ${issuer}; a new root can be cross-signed only with the key of the old one, which is not beside them`,
-    hint: `custom CAs are rotated under their own root: k3s-pki generate-custom-ca-certs --from ${file.replace(/\/server\/tls$/, '') || '/'} --data-dir /opt/k3s`,
+  'custom-cas': ({ cas, issuers }, file) => ({
+    error: `${file}: custom CAs (${cas.join(', ')}), issued by ${issuers.length === 1 ? issuers[0] : 'a root each'}; a new root can be cross-signed only with the key of the old one, which is not beside them`,
+    hint: `custom CAs are rotated under their own root: k3s-pki generate-custom-ca-certs --from ${file.replace(/\/server\/tls$/, '') || '/'} --data-dir /opt/k3s${issuers.length === 1 ? '' : ' --topology isolated'}`,
   }),
   'old-root-ends-soon': ({ subject, notAfter }, file) => ({
     error: `${file}: ${subject} expires on ${day(notAfter)}; whoever trusts only it refuses the new CAs from then on`,

@@ -78,9 +78,7 @@ const overlookedWords: Record<Overlooked, string> = {
 export function describeNextStart(next: NextStart, days: number): string {
   switch (next.action) {
     case 'keep':
-      return next.overlooked.length === 0
-        ? 'kept'
-        : `kept, not noticed: ${next.overlooked.map((fault) => overlookedWords[fault]).join(', ')}`;
+      return next.overlooked.length === 0 ? 'kept' : `kept, not noticed: ${describeOverlooked(next.overlooked)}`;
     case 'renew':
       return `renewed${next.key === 'new' ? ' with a new key' : ', key kept'}: ${describeReasons(next.reasons, days)}`;
     case 'fatal':

@@ -1,4 +1,4 @@
-import type { LogMessageId } from '@k3s-pki/k3s';
+import type { LogMessageId } from '@k3s-pki/k3s/explain';
 import type { Explanation } from './explain.ts';
 
 /** What servers and agents say of tokens, bootstrap data, CAs and each other. */
@@ -86,7 +86,7 @@ export const clusterExplanations = {
   'newer-on-disk': {
     cause:
       'Files on this server differ from the datastore and are at least three seconds newer. The disk never wins: K3s stops. Files were edited, restored with new times, or rotate-ca loaded files that are older than the ones in use.',
-    mend: 'If the datastore is right, move the named files away and start again; cred/passwd too. If the disk is right, put the old files back, start, and load the new ones with rotate-ca after touch.',
+    mend: 'If the datastore is right, move the named files away, cred/passwd too, and start again; not the folders: with embedded etcd K3s then makes new CAs. If the disk is right, put the old files back, start, and load the new ones with rotate-ca after touch.',
   },
   'other-token': {
     cause:
@@ -144,7 +144,7 @@ export const clusterExplanations = {
   },
   conflict: {
     cause: 'Some files are newer on the disk, some in the datastore. Older releases say so.',
-    mend: 'Take a backup of server/tls and server/cred, move them away, and start: all files come from the datastore.',
+    mend: 'Take a backup of server/tls and server/cred, move the named files away (not the folders), and start: they come from the datastore.',
   },
   'file-absent': {
     cause: 'A file of the bootstrap data is not on this disk; it is written from the datastore.',
@@ -210,8 +210,17 @@ export const clusterExplanations = {
       'A certificate file and its key file do not belong together, such as after one of them was copied or restored alone.',
     mend: 'Restore both, or remove both if K3s made them, and restart.',
   },
+  switched: {
+    cause: 'A certificate stands where the key should be, or the other way round.',
+    mend: 'Exchange the two files; the key has a line BEGIN ... PRIVATE KEY.',
+  },
+  'file-missing': {
+    cause:
+      'A file is wanted that is not there: somebody removed it, half of a pair was copied, or the data dir is another one.',
+    mend: 'The path names the file. A leaf comes back at the next start, a CA from the datastore or another server.',
+  },
   'no-pem': {
-    cause: 'A certificate or key file is empty, or DER.',
+    cause: 'A certificate or key file is empty, DER, or holds blocks of another kind.',
     mend: 'Restore it. A leaf that K3s made: remove certificate and key, and restart.',
   },
   'key-not-parsed': {

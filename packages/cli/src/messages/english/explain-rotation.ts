@@ -1,4 +1,4 @@
-import type { LogMessageId } from '@k3s-pki/k3s';
+import type { LogMessageId } from '@k3s-pki/k3s/explain';
 import type { Explanation } from './explain.ts';
 
 /** What the rotation of certificates and K3s's scripts say, and what happens without a word. */
@@ -147,6 +147,11 @@ export const rotationExplanations = {
     cause:
       'token rotate between rotate-ca and the restart saves the CAs that are on the disk. Or a server joined through another one that had not restarted, and took the CAs from its disk.',
     mend: 'Run rotate-ca again, restart the server that the others join through first, then the others, and rotate the token last.',
+  },
+  'folder-removed': {
+    cause:
+      'With embedded etcd K3s does not look into the datastore when server/cred, server/tls or server/tls/etcd is missing or empty: it makes new CAs and says nothing. Newer releases have this mended.',
+    mend: 'Stop it at once and restore server/tls and server/cred from a backup or the tls-SECONDS of a rotation; or let it join another server of the cluster with --server. Remove single files, never the folder.',
   },
   'copied-kubeconfig': {
     cause: 'The client certificate in it lasts a year. K3s renews its own file at a start, not the copies.',

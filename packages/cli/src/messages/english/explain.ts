@@ -1,4 +1,4 @@
-import type { LogMessageId, MessageArea } from '@k3s-pki/k3s';
+import type { LogMessageId, MessageArea } from '@k3s-pki/k3s/explain';
 import type { Message } from '../../failure.ts';
 import { clusterExplanations } from './explain-cluster.ts';
 import { rotationExplanations } from './explain-rotation.ts';

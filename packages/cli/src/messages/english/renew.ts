@@ -1,4 +1,4 @@
-import type { Product } from '@k3s-pki/k3s';
+import { type Product, type RenewalReason, renewalReasons } from '@k3s-pki/k3s';
 import type { RenewalCause, RenewProblem, RenewProblemCode, RenewProblemValues } from '@k3s-pki/plan';
 import type { Message } from '../../failure.ts';
 import { octal } from '../../render/text.ts';
@@ -67,19 +67,8 @@ export function describeCauses(causes: readonly RenewalCause[], days: number): s
     .join(', ');
 }
 
-const reasons = [
-  'expired',
-  'within-window',
-  'common-name',
-  'organizations',
-  'names-missing',
-  'authority-key-id',
-  'certificate-missing',
-  'key-missing',
-] as const;
-
-function isReason(cause: RenewalCause): cause is (typeof reasons)[number] {
-  return (reasons as readonly string[]).includes(cause);
+function isReason(cause: RenewalCause): cause is RenewalReason {
+  return (renewalReasons as readonly string[]).includes(cause);
 }
 
 /** The first of some paths; server and agent have files of the same name, so the folders stay. */

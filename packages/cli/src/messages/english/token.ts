@@ -98,6 +98,10 @@ export const tokenMessages = {
     error: 'token for needs the new CAs: --ca FILE',
     hint: 'the bundle that the servers will present, such as STAGE/tls/server-ca.crt',
   },
+  sharedInput: {
+    error: '--token-file - and --ca - both mean standard input',
+    hint: 'name a file for one of them',
+  },
   oneBundle: {
     error: '--ca and --server are both given',
     hint: 'check against one at a time; without either, server-ca.crt of the data dir counts',

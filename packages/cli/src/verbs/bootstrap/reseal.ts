@@ -32,11 +32,7 @@ export async function resealBootstrap(options: ResealOptions, context: Context):
         await printChange(report, options.output, context);
         return exitCode.done;
       }
-      const passwords = withPassword(
-        old.data.files.get('PasswdFile')?.content,
-        found.token.passphrase,
-        token.passphrase,
-      );
+      const passwords = withPassword(old.data.files.get('PasswdFile')?.content, token.passphrase);
       const now = new Date(context.clock()).toISOString();
       const document =
         passwords === undefined
