@@ -5,6 +5,7 @@
 // modules; what a command imports when it runs stays unevaluated until then.
 import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { workspace } from './setup.mjs';
@@ -123,8 +124,9 @@ function setLibrariesApart({ onResolve, resolve: find }) {
   onResolve({ filter: /^[^./]/ }, async ({ path, kind, resolveDir, pluginData }) => {
     if (kind !== 'dynamic-import' || pluginData?.found || /^(node:|@k3s-pki\/)/.test(path)) return undefined;
     const found = await find(path, { kind, resolveDir, pluginData: { found: true } });
+    if (found.errors.length > 0) return undefined;
     // `require` would give a module's default export another shape.
-    if (found.errors.length > 0 || isModule(found.path)) return undefined;
+    if (isModule(found.path) && 'default' in (await import(pathToFileURL(found.path).href))) return undefined;
     const name = path.replace(/^@/, '').replaceAll('/', '-');
     libraries.set(name, found.path);
     return { path: `./${name}.js`, external: true };
