@@ -1,4 +1,5 @@
 import { Command, Option } from 'clipanion';
+import { dryRunOption } from '../../shared-options.ts';
 import { restoreBootstrap } from '../../verbs/bootstrap/restore.ts';
 import { BootstrapCommand } from './bootstrap-command.ts';
 
@@ -22,7 +23,7 @@ export class BootstrapRestore extends BootstrapCommand {
     ],
   });
 
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dryRun = dryRunOption();
   force = Option.Boolean('--force', false, { description: 'go on although K3s runs' });
 
   async execute(): Promise<number> {
