@@ -7,7 +7,7 @@ import { DatastoreError, firstLine, tlsMend } from './error.ts';
 import { compareTarget, etcdProtocol, type KeyValue, type RangeResponse, type TxnResponse } from './etcd-protocol.ts';
 import { prefixEnd } from './kine-rows.ts';
 import { reach, seeThat } from './reach.ts';
-import { clientCertificateFlaw, type Tls } from './tls.ts';
+import { certificateFailure, type Tls } from './tls.ts';
 import type { Datastore, Entry, Swapped } from './types.ts';
 
 /** An etcd cluster, or a kine that listens. */
@@ -175,12 +175,11 @@ export async function openEtcd(
         checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
       });
     } catch (error) {
-      throw new DatastoreError('tls', endpoint, tlsFlaw() ?? `TLS: ${firstLine(error)}`, tlsMend, error);
+      throw (
+        certificateFailure(endpoint, tls, clock(), error) ??
+        new DatastoreError('tls', endpoint, `TLS: ${firstLine(error)}`, tlsMend, error)
+      );
     }
-  }
-
-  function tlsFlaw(): string | undefined {
-    return tls && clientCertificateFlaw(tls, clock());
   }
 
   /** Whether another endpoint may do better. */
@@ -249,9 +248,8 @@ export async function openEtcd(
       );
     }
     if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED) {
-      const flaw = tlsFlaw();
-      if (flaw !== undefined)
-        return wrap('tls', flaw, 'renew it, or name another with --datastore-certfile and --datastore-keyfile');
+      const flawed = certificateFailure(endpoint, tls, clock(), error);
+      if (flawed !== undefined) return flawed;
       const reason = /Last error: (?:Error: )?(.*?)(?:\. Resolution note.*)?$/.exec(text)?.[1] ?? 'no answer';
       if (/certificate|TLS|SSL|altname|EPROTO|wrong version/i.test(reason))
         return wrap('tls', `TLS: ${reason}`, tlsMend);

@@ -4,7 +4,7 @@ import { type Limits, serverPatience } from './deadline.ts';
 import type { MysqlDsn } from './endpoint.ts';
 import { codeOf, connectionFailure, DatastoreError, firstLine } from './error.ts';
 import { noTable, openSql, type SqlConnection, type SqlDriver, type Verdict } from './sql.ts';
-import { clientCertificateFlaw, readTls, type Tls, type TlsFiles } from './tls.ts';
+import { certificateFailure, readTls, type Tls, type TlsFiles } from './tls.ts';
 import type { Datastore, Swapped } from './types.ts';
 
 /** Bytes of a MEDIUMBLOB. A server that is not strict would cut a longer value without an error. */
@@ -133,16 +133,7 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
   }
 
   function flawed(error: unknown): DatastoreError | undefined {
-    const flaw = tls && clientCertificateFlaw(tls, clock());
-    return flaw === undefined
-      ? undefined
-      : new DatastoreError(
-          'tls',
-          where,
-          flaw,
-          'renew it, or name another with --datastore-certfile and --datastore-keyfile',
-          error,
-        );
+    return certificateFailure(where, tls, clock(), error);
   }
 
   function tooLarge(what: string, cause?: unknown): DatastoreError {

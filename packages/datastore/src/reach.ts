@@ -2,7 +2,7 @@ import { connect, isIP, type NetConnectOpts } from 'node:net';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import type { Limits } from './deadline.ts';
 import { connectionFailure, DatastoreError, firstLine, tlsMend } from './error.ts';
-import { clientCertificateFlaw, type Tls } from './tls.ts';
+import { certificateFailure, type Tls } from './tls.ts';
 
 /** A place that takes connections. */
 export interface Place {
@@ -25,18 +25,7 @@ export async function reach({ where, at, name, tls }: Place, { signal, timeout }
   const timer = setTimeout(() => reject(late()), timeout);
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
-  const flawed = (error: unknown) => {
-    const flaw = tls && clientCertificateFlaw(tls, now);
-    return flaw === undefined
-      ? undefined
-      : new DatastoreError(
-          'tls',
-          where,
-          flaw,
-          'renew it, or name another with --datastore-certfile and --datastore-keyfile',
-          error,
-        );
-  };
+  const flawed = (error: unknown) => certificateFailure(where, tls, now, error);
   try {
     const socket = name === undefined ? connect(at, resolve) : connectTls({ ...at, ...secured(name, tls) }, resolve);
     socket.on('error', reject);
