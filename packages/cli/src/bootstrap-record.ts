@@ -37,6 +37,8 @@ export interface RecordSource {
   readonly dataDir: string;
   /** A file, or `-`; else the environment, the server's configuration, `server/token`. */
   readonly tokenFile: string | undefined;
+  /** A token that was found already; then no other counts. A pipe can be read once only. */
+  readonly found?: { readonly text: string; readonly from: string };
   /** The server's configuration file; else the product's own. */
   readonly configFile: string | undefined;
   /** What the command line says, by K3s's names (`datastore-endpoint`, `datastore-cafile`, ...). */
@@ -247,11 +249,12 @@ function fitting(tokens: readonly ServerToken[], found: readonly Entry[]): Pick<
 
 /** The tokens that a server would start with: what is named, else environment, configuration and `server/token`. */
 async function serverTokens(
-  { tokenFile, product, dataDir }: RecordSource,
+  { tokenFile, found: known, product, dataDir }: RecordSource,
   root: string,
   settings: { readonly token: string | undefined; readonly tokenFile: string | undefined; readonly source: string },
   context: Context,
 ): Promise<ServerToken[]> {
+  if (known !== undefined) return [serverToken(known)];
   const at = (file: string | undefined) => findToken({ tokenFile: file, product, dataDir }, context);
   if (tokenFile !== undefined) return [serverToken(await at(tokenFile))];
   const own = join(root, 'server/token');

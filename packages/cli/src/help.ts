@@ -41,6 +41,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--out': 'DIR',
   'token new --out': 'FILE',
   'token for --out': 'FILE',
+  'token rotate --out': 'FILE',
   '--tar': 'FILE',
   '--jsonl': 'FILE',
   '--manifest': 'FILE',

@@ -7,6 +7,7 @@ export * from './first-start.ts';
 export * from './layout.ts';
 export * from './leaf-table.ts';
 export * from './log-messages.ts';
+export * from './passwd.ts';
 export * from './pem-readers.ts';
 export * from './places.ts';
 export * from './product.ts';

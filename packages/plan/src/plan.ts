@@ -57,4 +57,5 @@ export {
 export * from './service-account.ts';
 export type { Snapshot, SnapshotFile } from './snapshot.ts';
 export * from './token.ts';
+export * from './token-rotate.ts';
 export * from './verify.ts';

@@ -52,6 +52,7 @@ export const commands: readonly CommandEntry[] = [
   entry('token hash', async () => (await import('./token/hash.ts')).TokenHash),
   entry('token new', async () => (await import('./token/new.ts')).TokenNew),
   entry('token for', async () => (await import('./token/for.ts')).TokenFor),
+  entry('token rotate', async () => (await import('./token/rotate.ts')).TokenRotate),
   entry('bench', async () => (await import('./bench.ts')).Bench),
   entry('explain', async () => (await import('./explain.ts')).Explain, { core: false }),
 ];

@@ -81,7 +81,7 @@ export async function openSupervisorTarget(
 }
 
 /** The CA hash of this machine's own bundle: it is as good a pin as the one in a token. */
-function ownHash(dataDir: string, hashOf: (bytes: Uint8Array) => string): string | undefined {
+export function ownHash(dataDir: string, hashOf: (bytes: Uint8Array) => string): string | undefined {
   const file = join(dataDir, tlsFile.caBundle('server'));
   return existsSync(file) ? hashOf(readFileSync(file)) : undefined;
 }
