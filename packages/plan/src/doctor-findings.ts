@@ -28,7 +28,7 @@ export interface DoctorFindingValues {
   'datastore-not-seen': { readonly reason: string; readonly hint?: string };
   'no-datastore-yet': Record<never, never>;
   record: { readonly finding: BootstrapFinding };
-  'no-record': { readonly where: string };
+  'no-record': { readonly where: string; readonly embedded: boolean };
   'disk-newer': { readonly files: readonly string[] };
   'record-of-other-token': { readonly keys: readonly string[]; readonly from: string };
   /** A token of the configuration comes before `server/token`, and has no record. */
@@ -57,7 +57,7 @@ export interface DoctorFindingValues {
   'token-password': { readonly users: readonly string[] };
   'node-token-copy': { readonly target: string };
   'passwd-absent': Record<never, never>;
-  'passwd-columns': { readonly found: number };
+  'passwd-damaged': { readonly reason: string };
   'passwd-user': { readonly user: string };
   'kubeconfig-ca': { readonly part: string; readonly rewritten: boolean };
   'kubeconfig-client': { readonly part: string; readonly detail: string; readonly rewritten: boolean };

@@ -23,8 +23,10 @@ export type DoctorRecords =
   | { readonly kind: 'none-yet' }
   | {
       readonly kind: 'seen';
-      /** For people, as `tokenFrom`, the source of the token that fits best. */
+      /** For people; so is `tokenFrom`, the source of the token that fits best. */
       readonly where: string;
+      /** Whether it is the server's own etcd. */
+      readonly embedded: boolean;
       readonly tokenFrom: string;
       readonly records: readonly ExaminedRecord[];
       /** Of the one record that this token opens. */
@@ -175,14 +177,14 @@ function judgeRecords({ records, bare, at }: DoctorInputs): DoctorFinding[] {
     const { reason, hint } = records;
     return [found('datastore', 'warning', 'datastore-not-seen', { reason, ...(hint === undefined ? {} : { hint }) })];
   }
-  const { where, tokenFrom, staleToken, opened } = records;
+  const { where, embedded, tokenFrom, staleToken, opened } = records;
   const findings = diagnoseBootstrap(records.records, at).flatMap((finding): DoctorFinding[] => {
     switch (finding.code) {
       case 'no-record':
-        // With kine K3s takes such a datastore for a new one, and saves what the disk has.
-        return where.startsWith('etcd')
-          ? [found('datastore', 'error', 'no-record', { where }, { start: 'fatal' })]
-          : [found('datastore', 'warning', 'no-record', { where })];
+        // Any other datastore is taken for a new one, and what the disk has is saved there.
+        return embedded
+          ? [found('datastore', 'error', 'no-record', { where, embedded }, { start: 'fatal' })]
+          : [found('datastore', 'warning', 'no-record', { where, embedded })];
       case 'disk-newer':
         return [found('datastore', 'error', 'disk-newer', { files: finding.files }, { start: 'fatal' })];
       case 'disk-differs':

@@ -32,6 +32,7 @@ export async function readRecords(
       return {
         kind: 'seen',
         where: found.store.description,
+        embedded: isEmbedded(found.store.description, root),
         tokenFrom: found.token.from,
         records,
         ...(own === undefined ? {} : { opened: { data: own.data, reconciliation: reconcile(own.data, disk) } }),
@@ -43,12 +44,16 @@ export async function readRecords(
   } catch (error) {
     if (error instanceof Failure) {
       const [{ error: reason, hint: mend } = { error: '' }] = error.messages;
-      const isStopped = reason.includes(embeddedEtcd) && existsSync(join(root, 'server/db/etcd'));
-      const hint = isStopped ? doctorMessages.etcdStopped : mend;
+      const hint = isEmbedded(reason, root) ? doctorMessages.etcdStopped : mend;
       return { kind: 'not-seen', reason, ...(hint === undefined ? {} : { hint }) };
     }
     throw error;
   }
+}
+
+/** Whether a text that names a datastore means the etcd of this server. */
+function isEmbedded(text: string, root: string): boolean {
+  return text.includes(embeddedEtcd) && existsSync(join(root, 'server/db/etcd'));
 }
 
 /** A data dir in which no server has been, and no endpoint named: there is nothing to look at yet. */

@@ -1,22 +1,31 @@
 import { lstatSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Core } from '@k3s-pki/core';
-import { dataDirLeaves, dynamicCert, type FoundFile, type Product, tokenFile, tokenFileText } from '@k3s-pki/k3s';
-import type { DataDirView, TokenFileSight } from '@k3s-pki/plan';
+import {
+  dataDirLeaves,
+  dynamicCert,
+  type FoundFile,
+  type Product,
+  passwdFile,
+  tokenFile,
+  tokenFileText,
+} from '@k3s-pki/k3s';
+import type { DataDirView, PasswdSight, TokenFileSight } from '@k3s-pki/plan';
 import { takeApart } from '../checking/pieces.ts';
+import { passwdFrom } from '../rotating/token-files.ts';
 import { readFile } from '../snapshot.ts';
 
 /** What of a data dir the doctor reads beside its CAs. Contents of keys are overwritten at once. */
 export interface DiskSight {
   readonly leaves: DataDirView;
   readonly tokens: { readonly server: TokenFileSight; readonly agent: TokenFileSight; readonly node: TokenFileSight };
-  readonly passwd: readonly (readonly string[])[] | undefined;
+  readonly passwd: PasswdSight | undefined;
   readonly modes: ReadonlyMap<string, number>;
   readonly unreadable: ReadonlyMap<string, string>;
 }
 
 const credentials = [
-  'server/cred/passwd',
+  passwdFile,
   'server/cred/ipsec.psk',
   'server/cred/encryption-config.json',
   'server/cred/encryption-state.json',
@@ -69,7 +78,7 @@ export async function readDisk(root: string, product: Product, core: Core): Prom
   return {
     leaves: (path) => leaves.get(path) ?? 'absent',
     tokens: { server: token(tokenFile.server), agent: token(tokenFile.agent), node: token(nodeToken) },
-    passwd: await passwdOf(see(credentials[0] ?? '')),
+    passwd: passwdOf(see(passwdFile)),
     modes,
     unreadable,
   };
@@ -84,18 +93,11 @@ async function supervisorCertificate(bytes: Uint8Array | 'absent' | 'unreadable'
   return { bytes: pem, blocks: core.inspect(pem) };
 }
 
-async function passwdOf(bytes: Uint8Array | 'absent' | 'unreadable') {
+function passwdOf(bytes: Uint8Array | 'absent' | 'unreadable'): PasswdSight | undefined {
   if (typeof bytes === 'string') return undefined;
-  const rows = await passwdRows(bytes);
+  const { passwd } = passwdFrom(bytes);
   bytes.fill(0);
-  return rows;
-}
-
-/** The rows of a `cred/passwd`. Source: K3s `pkg/passwd`. */
-export async function passwdRows(bytes: Uint8Array): Promise<string[][]> {
-  const { default: csv } = await import('papaparse');
-  const text = Buffer.from(bytes).toString('utf8');
-  return csv.parse<string[]>(text, { delimiter: ',', skipEmptyLines: true }).data;
+  return passwd;
 }
 
 function linkAt(path: string): string | undefined {

@@ -1,13 +1,20 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { dynamicCertMarker, renewalDays, signsOfUse, tlsDir } from '@k3s-pki/k3s';
-import { type CaSet, type DoctorInputs, type DoctorRecords, diagnose, type Holder } from '@k3s-pki/plan';
+import {
+  type CaSet,
+  type DoctorInputs,
+  type DoctorRecords,
+  diagnose,
+  type Holder,
+  type PasswdSight,
+} from '@k3s-pki/plan';
 import { type BootstrapDisk, readBootstrapDisk } from '../bootstrap-disk.ts';
 import { readCaSet } from '../ca-set.ts';
 import { isDataDir } from '../checking/data-dir.ts';
 import type { Context } from '../context.ts';
 import { readRecords } from '../doctor/datastore.ts';
-import { passwdRows, readDisk } from '../doctor/disk.ts';
+import { readDisk } from '../doctor/disk.ts';
 import { readKubeconfigs } from '../doctor/kubeconfigs.ts';
 import { newestOf } from '../doctor/newest.ts';
 import { installedRelease } from '../doctor/release.ts';
@@ -18,6 +25,7 @@ import { findHolders } from '../holders.ts';
 import { doctorMessages } from '../messages/english/doctor.ts';
 import { type DoctorReport, doctorJson, doctorText } from '../render/doctor.ts';
 import { writeStructured } from '../render/structured.ts';
+import { passwdFrom } from '../rotating/token-files.ts';
 import type { BootstrapOptions } from './bootstrap/options.ts';
 
 export interface DoctorOptions extends BootstrapOptions {
@@ -70,7 +78,7 @@ async function look(options: DoctorOptions, context: Context) {
     inUse: set.inUse,
     bare: ['server/cred', 'server/tls', 'server/tls/etcd'].some(bootstrap.bare),
     records,
-    passwd: (await storedPasswd(records)) ?? disk.passwd,
+    passwd: storedPasswd(records) ?? disk.passwd,
     hasMarker: existsSync(join(root, dynamicCertMarker)),
     days: days ?? release?.days ?? renewalDays,
     kubeconfigs: await readKubeconfigs(root, product, copies, core),
@@ -83,11 +91,11 @@ async function look(options: DoctorOptions, context: Context) {
 }
 
 /** The password file that the next start writes from the datastore. */
-async function storedPasswd(records: DoctorRecords): Promise<string[][] | undefined> {
+function storedPasswd(records: DoctorRecords): PasswdSight | undefined {
   const opened = records.kind === 'seen' ? records.opened : undefined;
   const content = opened?.data.files.get('PasswdFile')?.content;
   const isWritten = opened?.reconciliation.start === 'rewrites' && content !== undefined && content.length > 0;
-  return isWritten ? passwdRows(content) : undefined;
+  return isWritten ? passwdFrom(content).passwd : undefined;
 }
 
 /** Of a server whose `tls` folder is gone, or that has never been started. */

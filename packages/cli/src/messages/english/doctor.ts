@@ -84,8 +84,8 @@ const words: Words = {
     const { error, hint } = describeBootstrapFinding(finding, show);
     return { text: error, ...(hint === undefined ? {} : { mend: hint }) };
   },
-  'no-record': ({ where }) =>
-    where.startsWith('etcd')
+  'no-record': ({ where, embedded }) =>
+    embedded
       ? {
           text: `${where} holds no bootstrap data, and K3s does not begin in a datastore that was in use`,
           k3s: 'no bootstrap data found in datastore - check server token value and verify datastore integrity',
@@ -179,20 +179,21 @@ const words: Words = {
   'passwd-absent': () => ({
     text: 'not there: the next start writes it from the datastore, or makes a new node password that no agent has',
   }),
-  'passwd-columns': ({ found }, file, place) => ({
-    text: 'a row of it has no user',
-    k3s: `password file '${file}' must have at least 2 columns (password, name), found ${found}`,
-    mend: program('bootstrap restore', place),
-  }),
+  'passwd-damaged': ({ reason }, file, place) => {
+    const [, columns] = /: (must have .*)$/.exec(reason) ?? [];
+    return {
+      text: `K3s cannot read it: ${reason}`,
+      ...(columns === undefined ? {} : { k3s: `password file '${file}' ${columns}` }),
+      mend: program('bootstrap restore', place),
+    };
+  },
   'passwd-user': ({ user }) => ({ text: `has no row for the user ${user}; the next start adds one` }),
   'kubeconfig-ca': ({ part, rewritten }) => ({
-    text: `${part} does not hold the CAs of this cluster`,
-    k3s: 'x509: certificate signed by unknown authority',
+    text: `${part} does not hold the CAs of this cluster; kubectl says "x509: certificate signed by unknown authority"`,
     mend: staleMend(rewritten),
   }),
   'kubeconfig-client': ({ part, detail, rewritten }) => ({
-    text: `${part} is refused: ${detail}`,
-    k3s: 'You must be logged in to the server (Unauthorized)',
+    text: `${part} is refused: ${detail}; kubectl says "You must be logged in to the server (Unauthorized)"`,
     mend: staleMend(rewritten),
   }),
   'kubeconfig-unreadable': ({ reason }) => ({ text: reason }),
