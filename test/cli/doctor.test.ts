@@ -345,6 +345,22 @@ users:
   assert.is(stale.run.code, 0);
   const key = readFileSync(join(other, 'admin.key')).toString('base64').slice(20, 80);
   assert.not.match(stale.run.stdout, key);
+  const files = join(folder(), 'config');
+  const byPath = (ca: string) =>
+    writeFileSync(
+      files,
+      `apiVersion: v1
+kind: Config
+clusters: [{name: default, cluster: {certificate-authority: ${ca}}}]
+users: [{name: default, user: {client-certificate: ${join(other, 'admin.crt')}, client-key: ${join(other, 'admin.key')}}}]
+`,
+    );
+  byPath(join(other, 'server/tls/server-ca.crt'));
+  const named = ['--kubeconfig', files];
+  assert.equal(codes(look(dir, named), 'kubeconfigs'), ['kubeconfig-ca', 'kubeconfig-client']);
+  assert.equal(codes(look(other, named), 'kubeconfigs'), []);
+  byPath(join(other, 'nowhere.crt'));
+  assert.equal(codes(look(other, named), 'kubeconfigs'), ['kubeconfig-reference']);
   assert.equal(codes(look(dir, ['--kubeconfig', 'nowhere.yaml']), 'kubeconfigs'), ['kubeconfig-unreadable']);
 });
 

@@ -12,6 +12,8 @@ import {
 } from '@k3s-pki/k3s';
 import type { DataDirView, PasswdSight, TokenFileSight } from '@k3s-pki/plan';
 import { takeApart } from '../checking/pieces.ts';
+import { Failure } from '../failure.ts';
+import { doctorMessages } from '../messages/english/doctor.ts';
 import { passwdFrom } from '../rotating/token-files.ts';
 import { readFile } from '../snapshot.ts';
 
@@ -32,16 +34,18 @@ const credentials = [
 ];
 const nodeToken = 'server/node-token';
 
-/** Reads them; what cannot be read is among `unreadable`. */
+/** Reads them; what is no readable file is among `unreadable`. Throws Failure where permission is lacking. */
 export async function readDisk(root: string, product: Product, core: Core): Promise<DiskSight> {
   const leaves = new Map<string, FoundFile>();
   const modes = new Map<string, number>();
   const unreadable = new Map<string, string>();
+  const forbidden: string[] = [];
   const see = (path: string): Uint8Array | 'absent' | 'unreadable' => {
     const read = readFile(join(root, path));
     if (read === 'absent') return 'absent';
     if ('why' in read) {
-      unreadable.set(path, read.why);
+      if (read.why === 'permission') forbidden.push(path);
+      else unreadable.set(path, read.why);
       return 'unreadable';
     }
     return read.bytes;
@@ -75,10 +79,14 @@ export async function readDisk(root: string, product: Product, core: Core): Prom
     const linkTo = linkAt(join(root, path));
     return { kind: 'token', text, ...(linkTo === undefined ? {} : { linkTo }) };
   };
+  const tokens = { server: token(tokenFile.server), agent: token(tokenFile.agent), node: token(nodeToken) };
+  const passwd = passwdOf(see(passwdFile));
+  // What this user may not see K3s, as root, does: nothing could be foretold.
+  if (forbidden.length > 0) throw new Failure(forbidden.map((path) => doctorMessages.forbidden(join(root, path))));
   return {
     leaves: (path) => leaves.get(path) ?? 'absent',
-    tokens: { server: token(tokenFile.server), agent: token(tokenFile.agent), node: token(nodeToken) },
-    passwd: passwdOf(see(passwdFile)),
+    tokens,
+    passwd,
     modes,
     unreadable,
   };

@@ -10,6 +10,7 @@ import { type Explanation, explainVerifyProblem } from './verify.ts';
 
 /** Why there is nothing to look at. */
 export const doctorMessages = {
+  forbidden: (path: string): Message => ({ error: `${path}: no permission to read it`, hint: 'run as root' }),
   etcdStopped: 'embedded etcd runs only while K3s does: look again while it runs, before a restart',
   noFolder: (root: string): Message => ({
     error: `${root}: no such folder`,
@@ -203,8 +204,7 @@ const words: Words = {
     mend: `chmod 600 ${quoted(file)}`,
   }),
   unreadable: ({ why }) => ({
-    text: why === 'permission' ? 'no permission to read it' : 'cannot be read as a file',
-    ...(why === 'permission' ? { mend: 'run as root' } : {}),
+    text: why === 'too-large' ? 'larger than 1 MiB, so not looked into' : 'not a regular file, or it cannot be read',
   }),
   'clock-behind': ({ seconds }) => ({
     text: `was written ${duration(seconds)} after this machine's present time: the clock was set back, or was wrong then; new certificates are not valid yet for others`,
