@@ -145,6 +145,19 @@ test('a fresh disk: everything comes from the datastore', async () => {
   assert.is(codes(report, 'authorities').length, 0);
 });
 
+test('a new server on a used datastore: with the token everything comes from there', async () => {
+  const { dir, fresh } = { dir: await healthy(), fresh: folder() };
+  put(fresh, { 'server/note.txt': 'x' });
+  const endpoint = ['--datastore-endpoint', `sqlite://${join(dir, 'server/db/state.db')}`];
+  const report = look(fresh, [...endpoint, '--token-file', join(dir, 'server/token')]);
+  assert.equal(codes(report, 'datastore'), ['fresh-disk']);
+  assert.is(report.nextStart.outcome, 'rewrites');
+  assert.is(report.caHash, rootHash(dir));
+  const without = look(fresh, endpoint);
+  assert.equal(codes(without, 'datastore'), ['datastore-not-seen']);
+  assert.match(without.findings.find(({ section }) => section === 'datastore')?.mend ?? '', '--token-file');
+});
+
 test('a record of another token, no record, several, a lock, a damaged one', async () => {
   const sealed = (document: Uint8Array, with_: string) => seal(document, with_, randomBytes);
   const other = look(await healthy(async (document) => ({ [bootstrapKey('other')]: await sealed(document, 'other') })));
@@ -196,6 +209,8 @@ test('a stale token in the configuration is fatal', async () => {
   assert.equal(codes(report, 'datastore'), ['stale-token']);
   assert.equal(report.nextStart.lines, ['bootstrap data already found and encrypted with different token']);
   assert.not.match(report.run.stdout, '0123456789abcdef');
+  // This shell's is not the service's.
+  assert.is(look(dir, [], { K3S_TOKEN: '0123456789abcdef' }).nextStart.outcome, 'starts');
 });
 
 for (const [file, content, code] of [

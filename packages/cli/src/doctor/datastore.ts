@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DatastoreError, findSettings } from '@k3s-pki/datastore';
 import { normaliseToken, reconcile, signsOfUse } from '@k3s-pki/k3s';
 import type { DoctorRecords, ExaminedRecord } from '@k3s-pki/plan';
@@ -21,13 +21,14 @@ export async function readRecords(
   disk: BootstrapDisk,
   context: Context,
 ): Promise<DoctorRecords> {
-  if (!hasDatastore(source, root, context)) return { kind: 'none-yet' };
+  if (!(await hasDatastore(source, root, context))) return { kind: 'none-yet' };
   try {
     const found = await openStore(source, context);
     try {
       const records: ExaminedRecord[] = [];
       for (const record of found.records) records.push(await examine(record, found, context));
-      const own = records.find(({ opened }) => opened !== undefined)?.opened;
+      const open = records.filter(({ opened }) => opened !== undefined);
+      const own = (open.find(({ kind }) => kind === 'current') ?? open[0])?.opened;
       const staleToken = await staleTokenOf(source, found, context);
       return {
         kind: 'seen',
@@ -56,11 +57,19 @@ function isEmbedded(text: string, root: string): boolean {
   return text.includes(embeddedEtcd) && existsSync(join(root, 'server/db/etcd'));
 }
 
-/** A data dir in which no server has been, and no endpoint named: there is nothing to look at yet. */
-function hasDatastore({ given, configFile, product }: RecordSource, root: string, { env }: Context): boolean {
-  const named = given['datastore-endpoint'] ?? env[`${product.toUpperCase()}_DATASTORE_ENDPOINT`];
-  if (named !== undefined || configFile !== undefined) return true;
-  return signsOfUse.some((path) => existsSync(join(root, path)));
+/** Whether there is anything to look at: not in a data dir in which no server has been, when no endpoint is named either. */
+async function hasDatastore(source: RecordSource, root: string, { env, cwd }: Context): Promise<boolean> {
+  if (signsOfUse.some((path) => existsSync(join(root, path)))) return true;
+  const { product, given } = source;
+  const configFile = source.configFile === undefined ? undefined : resolve(cwd, source.configFile);
+  try {
+    const settings = await findSettings({ product, dataDir: root, env, configFile, given });
+    return settings.source !== join(root, 'server/db/state.db');
+  } catch (error) {
+    // Whoever opens it says what is wrong.
+    if (error instanceof DatastoreError) return true;
+    throw error;
+  }
 }
 
 /** Where a server's own configuration names a token that has not the password of the one that fits. K3s takes it before
@@ -68,12 +77,15 @@ function hasDatastore({ given, configFile, product }: RecordSource, root: string
 async function staleTokenOf(source: RecordSource, { token, root, records }: OpenStore, context: Context) {
   if (source.tokenFile !== undefined || records.length === 0) return undefined;
   const { product, given } = source;
+  const variable = `${product.toUpperCase()}_TOKEN`;
+  const configFile = source.configFile === undefined ? undefined : resolve(context.cwd, source.configFile);
   try {
     const settings = await findSettings({
       product,
       dataDir: root,
-      env: context.env,
-      configFile: source.configFile,
+      // A service does not see the token of this shell.
+      env: { ...context.env, [variable]: undefined, [`${variable}_FILE`]: undefined },
+      configFile,
       given,
     });
     const text =
