@@ -1,4 +1,4 @@
-import { createHash, randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
@@ -6,7 +6,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
-  symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -14,10 +14,11 @@ import { seal } from '@k3s-pki/datastore';
 import { bootstrapKey, replaceBootstrapFiles } from '@k3s-pki/k3s';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cluster, password, token } from './bootstrap-cluster.ts';
+import { password, token } from './bootstrap-cluster.ts';
 import { putLeaf } from './data-dir.ts';
+import { healthy, rootHash } from './healthy-server.ts';
 import { issueLeaves, quiet } from './leaf-data-dir.ts';
-import { blocks, fastKeys, folder, k3sPki, put, type Run, tree } from './program.ts';
+import { fastKeys, folder, k3sPki, put, type Run, tree } from './program.ts';
 
 const test = suite('doctor');
 
@@ -74,21 +75,6 @@ function text(dir: string, args: readonly string[] = []): string {
 
 function codes({ findings }: Report, section?: string): string[] {
   return findings.filter((each) => section === undefined || each.section === section).map(({ code }) => code);
-}
-
-/** A server in order: its token carries the CA hash, the secret files are closed. */
-async function healthy(records?: Parameters<typeof cluster>[0]): Promise<string> {
-  const { dir } = await cluster(records);
-  writeFileSync(join(dir, 'server/token'), `K10${rootHash(dir)}::server:${password}\n`);
-  chmodSync(join(dir, 'server/token'), 0o600);
-  symlinkSync(join(dir, 'server/token'), join(dir, 'server/node-token'));
-  return dir;
-}
-
-/** SHA-256 of the root's DER, which a token of custom CAs carries. */
-function rootHash(dir: string): string {
-  const root = blocks(readFileSync(join(dir, 'server/tls/server-ca.crt'), 'utf8')).at(-1) ?? '';
-  return createHash('sha256').update(new X509Certificate(root).raw).digest('hex');
 }
 
 test('a server in order: it starts and changes nothing', async () => {
@@ -272,6 +258,117 @@ test('the supervisor certificate of other CAs', async () => {
   await putLeaf(dir, 'leaf', 'server', serving);
   writeFileSync(path, secret(dir), { mode: 0o600 });
   assert.equal(codes(look(dir), 'certificates'), []);
+});
+
+test('a data dir before its first start: empty, with half a pair, with a wrong key', () => {
+  const dir = folder();
+  put(dir, { 'server/note.txt': 'x' });
+  const empty = look(dir);
+  assert.is(empty.nextStart.outcome, 'first');
+  assert.equal(codes(empty, 'datastore'), ['no-datastore-yet']);
+  assert.is(k3sPki(['generate-custom-ca-certs', '--data-dir', dir, ...fastKeys]).code, 0);
+  assert.is(look(dir).nextStart.outcome, 'starts');
+  const key = join(dir, 'server/tls/client-ca.key');
+  copyFileSync(join(dir, 'server/tls/server-ca.key'), key);
+  const wrong = look(dir);
+  assert.is(wrong.nextStart.outcome, 'fatal');
+  // Source: Go crypto/x509, CreateCertificate.
+  assert.equal(wrong.nextStart.lines, ["x509: provided PrivateKey doesn't match parent's PublicKey"]);
+  rmSync(key);
+  const half = look(dir);
+  assert.is(half.nextStart.outcome, 'replaces');
+  assert.equal(codes(half, 'authorities'), ['half-pair']);
+});
+
+test('passwd: a row without a user is fatal, and the one of the datastore counts', async () => {
+  const dir = await healthy();
+  const passwd = join(dir, 'server/cred/passwd');
+  writeFileSync(passwd, 'broken\n');
+  const lines = look(dir).nextStart.lines;
+  // Source: K3s pkg/passwd/passwd.go.
+  const line = `password file '${passwd}' must have at least 2 columns (password, name), found 1`;
+  assert.ok(lines.includes(line), lines.join('\n'));
+  utimesSync(passwd, new Date('2020-01-01'), new Date('2020-01-01'));
+  const older = look(dir);
+  assert.equal(codes(older, 'datastore'), ['disk-older']);
+  assert.equal(codes(older, 'token'), []);
+  assert.equal(older.nextStart.rewritten, [passwd]);
+});
+
+test('the clock: files of the future', async () => {
+  const dir = await healthy();
+  const later = new Date(Date.now() + 86_400_000);
+  utimesSync(join(dir, 'server/token'), later, later);
+  const report = look(dir);
+  assert.equal(codes(report, 'clock'), ['clock-behind']);
+  assert.is(report.findings.find(({ section }) => section === 'clock')?.file, join(dir, 'server/token'));
+});
+
+test('the release of the program that is installed decides over the renewal window', async () => {
+  const dir = await healthy();
+  const bin = folder();
+  writeFileSync(join(bin, 'k3s'), '#!/bin/sh\necho "k3s version v1.30.4+k3s1 (98262b5d)"\n', { mode: 0o755 });
+  const report = look(dir, [], { PATH: `${bin}:/bin:/usr/bin` });
+  assert.is(report.release, 'v1.30.4+k3s1');
+  assert.is(report.renewalDays, 90);
+  assert.equal(codes(report), []);
+});
+
+test('kubeconfigs: of this cluster, of another one, open to others', async () => {
+  const dir = await healthy();
+  const other = folder();
+  assert.is(k3sPki(['generate-custom-ca-certs', '--data-dir', other, ...fastKeys]).code, 0);
+  for (const each of [dir, other]) await putLeaf(each, 'admin', 'client', { subject: [['CN', 'system:admin']] });
+  const kubeconfig = (ca: string, client: string, mode = 0o600) => {
+    const file = join(folder(), 'config');
+    const data = (path: string) => readFileSync(path).toString('base64');
+    writeFileSync(
+      file,
+      `apiVersion: v1
+kind: Config
+clusters:
+- name: default
+  cluster: {server: "https://127.0.0.1:6443", certificate-authority-data: ${data(join(ca, 'server/tls/server-ca.crt'))}}
+users:
+- name: default
+  user: {client-certificate-data: ${data(join(client, 'admin.crt'))}, client-key-data: ${data(join(client, 'admin.key'))}}
+`,
+      { mode },
+    );
+    return ['--kubeconfig', file];
+  };
+  assert.equal(codes(look(dir, kubeconfig(dir, dir)), 'kubeconfigs'), []);
+  assert.equal(codes(look(dir, kubeconfig(other, dir)), 'kubeconfigs'), ['kubeconfig-ca']);
+  const stale = look(dir, kubeconfig(dir, other, 0o644));
+  assert.equal(codes(stale, 'kubeconfigs'), ['kubeconfig-client']);
+  assert.equal(codes(stale, 'modes'), ['readable-secret']);
+  assert.is(stale.run.code, 0);
+  const key = readFileSync(join(other, 'admin.key')).toString('base64').slice(20, 80);
+  assert.not.match(stale.run.stdout, key);
+  const files = join(folder(), 'config');
+  const byPath = (ca: string) =>
+    writeFileSync(
+      files,
+      `apiVersion: v1
+kind: Config
+clusters: [{name: default, cluster: {certificate-authority: ${ca}}}]
+users: [{name: default, user: {client-certificate: ${join(other, 'admin.crt')}, client-key: ${join(other, 'admin.key')}}}]
+`,
+    );
+  byPath(join(other, 'server/tls/server-ca.crt'));
+  const named = ['--kubeconfig', files];
+  assert.equal(codes(look(dir, named), 'kubeconfigs'), ['kubeconfig-ca', 'kubeconfig-client']);
+  assert.equal(codes(look(other, named), 'kubeconfigs'), []);
+  byPath(join(other, 'nowhere.crt'));
+  assert.equal(codes(look(other, named), 'kubeconfigs'), ['kubeconfig-reference']);
+  assert.equal(codes(look(dir, ['--kubeconfig', 'nowhere.yaml']), 'kubeconfigs'), ['kubeconfig-unreadable']);
+});
+
+test('yaml says what json says', async () => {
+  const dir = await healthy();
+  const yaml = k3sPki(['doctor', '--data-dir', dir, '--output', 'yaml'], { env });
+  assert.is(yaml.code, 0);
+  assert.match(yaml.stdout, /^nextStart:\n {2}outcome: starts\n/m);
 });
 
 test('no data dir, and an agent: one line, nothing to look at', () => {

@@ -28,7 +28,7 @@ export interface DoctorFindingValues {
   'datastore-not-seen': { readonly reason: string; readonly hint?: string };
   'no-datastore-yet': Record<never, never>;
   record: { readonly finding: BootstrapFinding };
-  'no-record': { readonly where: string };
+  'no-record': { readonly where: string; readonly embedded: boolean };
   'disk-newer': { readonly files: readonly string[] };
   'record-of-other-token': { readonly keys: readonly string[]; readonly from: string };
   /** A token of the configuration comes before `server/token`, and has no record. */
@@ -47,7 +47,7 @@ export interface DoctorFindingValues {
     readonly leaves: ReadonlyArray<{ readonly file: string; readonly reasons: readonly RenewalReason[] }>;
     readonly days: number;
   };
-  'supervisor-refused': { readonly expired: boolean };
+  'supervisor-refused': Record<never, never>;
   'supervisor-marked': Record<never, never>;
   'supervisor-unreadable': Record<never, never>;
   'token-absent': Record<never, never>;
@@ -57,7 +57,7 @@ export interface DoctorFindingValues {
   'token-password': { readonly users: readonly string[] };
   'node-token-copy': { readonly target: string };
   'passwd-absent': Record<never, never>;
-  'passwd-columns': { readonly found: number };
+  'passwd-damaged': { readonly reason: string };
   'passwd-user': { readonly user: string };
   'kubeconfig-ca': { readonly part: string; readonly rewritten: boolean };
   'kubeconfig-client': { readonly part: string; readonly detail: string; readonly rewritten: boolean };
@@ -76,6 +76,8 @@ export interface DoctorFindingValues {
 }
 export type DoctorCode = keyof DoctorFindingValues;
 
+export type DoctorEffect = 'fatal' | 'hangs' | 'replaces';
+
 /** One finding. `file` is absolute, or relative to the data dir. */
 export type DoctorFinding = {
   [Code in DoctorCode]: {
@@ -84,8 +86,9 @@ export type DoctorFinding = {
     readonly code: Code;
     readonly file?: string;
     readonly values: DoctorFindingValues[Code];
-    /** What it does to the next start. `fatal`: K3s stops with an error; `hangs`: it never comes up. */
-    readonly start?: 'fatal' | 'hangs';
+    /** What it does to the next start. `fatal`: K3s stops with an error; `hangs`: it never comes up;
+     *  `replaces`: it makes a CA of its own in this one's place. */
+    readonly start?: DoctorEffect;
   };
 }[DoctorCode];
 
@@ -95,7 +98,7 @@ export function found<Code extends DoctorCode>(
   severity: DoctorFinding['severity'],
   code: Code,
   values: DoctorFindingValues[Code],
-  rest: { readonly file?: string; readonly start?: 'fatal' | 'hangs' } = {},
+  rest: { readonly file?: string; readonly start?: DoctorEffect } = {},
 ): DoctorFinding {
   return { section, severity, code, values, ...rest } as DoctorFinding;
 }

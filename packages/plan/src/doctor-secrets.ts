@@ -4,8 +4,10 @@ import {
   certificatesOf,
   type FileSet,
   hashMismatch,
+  type PasswdRow,
   parseToken,
   partition,
+  passwdFile,
   tlsFile,
   tokenFaults,
   tokenFile,
@@ -18,6 +20,9 @@ export type TokenFileSight =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unreadable'; readonly reason: string }
   | { readonly kind: 'token'; readonly text: string; readonly linkTo?: string };
+
+/** The rows of a password file, or why K3s cannot read it. */
+export type PasswdSight = { readonly rows: readonly PasswdRow[] } | { readonly fault: string };
 
 /** One certificate file or embedded certificate of a kubeconfig. */
 export interface KubeconfigPart {
@@ -36,14 +41,16 @@ export interface KubeconfigSight {
   /** Files that it names and that are not there. */
   readonly missing: readonly string[];
   readonly problem?: string;
+  /** Permission bits, when a private key or a token is in it. */
+  readonly secretMode?: number;
 }
 
 export interface SecretInputs {
   readonly at: number;
   readonly inUse: boolean;
   readonly tokens: { readonly server: TokenFileSight; readonly agent: TokenFileSight; readonly node: TokenFileSight };
-  /** Rows of `cred/passwd`; absent when there is none. */
-  readonly passwd: readonly (readonly string[])[] | undefined;
+  /** `cred/passwd` as the next start finds it; absent when there is none. */
+  readonly passwd: PasswdSight | undefined;
   readonly kubeconfigs: readonly KubeconfigSight[];
   /** Permission bits of files with secrets, CA keys excepted; paths as they are shown. */
   readonly modes: ReadonlyMap<string, number>;
@@ -53,7 +60,6 @@ export interface SecretInputs {
 
 type X509 = Pick<Core, 'chains'>;
 
-const passwdFile = 'server/cred/passwd';
 const nodeToken = 'server/node-token';
 
 /** The token files against the CAs that the next start will have, and against the passwords. */
@@ -104,7 +110,7 @@ function judgeToken(
       );
     }
   }
-  const rows = passwd?.filter(([, name]) => name === user) ?? [];
+  const rows = passwd !== undefined && 'rows' in passwd ? passwd.rows.filter(([, name]) => name === user) : [];
   if (rows.length > 0) {
     const verdict = judgePassword(token, rows);
     if (verdict.kind === 'wrong') {
@@ -118,20 +124,19 @@ function judgePasswd(passwd: SecretInputs['passwd'], inUse: boolean): DoctorFind
   if (passwd === undefined) {
     return inUse ? [found('token', 'warning', 'passwd-absent', {}, { file: passwdFile })] : [];
   }
-  const short = passwd.find((row) => row.length < 2);
-  if (short !== undefined) {
-    const values = { found: short.length };
-    return [found('token', 'error', 'passwd-columns', values, { file: passwdFile, start: 'fatal' })];
+  if ('fault' in passwd) {
+    const values = { reason: passwd.fault };
+    return [found('token', 'error', 'passwd-damaged', values, { file: passwdFile, start: 'fatal' })];
   }
   return ['server', 'node']
-    .filter((user) => !passwd.some(([, name]) => name === user))
+    .filter((user) => !passwd.rows.some(([, name]) => name === user))
     .map((user) => found('token', 'warning', 'passwd-user', { user }, { file: passwdFile }));
 }
 
 /** Kubeconfigs against the CAs that the next start will have. */
 export function judgeKubeconfigs({ kubeconfigs, at }: SecretInputs, cas: FileSet, { chains }: X509): DoctorFinding[] {
   const [server, client] = [cas(tlsFile.caBundle('server')), cas(tlsFile.caBundle('client'))].map(certificatesOf);
-  return kubeconfigs.flatMap(({ file, rewritten, parts, missing, problem }) => {
+  return kubeconfigs.flatMap(({ file, rewritten, parts, missing, problem, secretMode = 0 }) => {
     if (problem !== undefined) {
       return [found('kubeconfigs', 'warning', 'kubeconfig-unreadable', { reason: problem }, { file })];
     }
@@ -139,6 +144,9 @@ export function judgeKubeconfigs({ kubeconfigs, at }: SecretInputs, cas: FileSet
     const findings: DoctorFinding[] = missing.map((target) =>
       found('kubeconfigs', 'warning', 'kubeconfig-reference', { target }, { file }),
     );
+    if ((secretMode & 0o077) !== 0) {
+      findings.push(found('modes', 'warning', 'readable-secret', { mode: secretMode }, { file }));
+    }
     for (const { part, role, certificates } of parts) {
       const [first, ...rest] = role === 'ca' ? (server ?? []) : certificates;
       if (first === undefined) continue;

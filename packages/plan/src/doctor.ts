@@ -3,11 +3,11 @@ import {
   type BootstrapData,
   bootstrapFields,
   type FileSet,
+  hashMismatch,
   type PemFile,
   type Product,
   type Reconciliation,
   rotationFields,
-  tlsFile,
 } from '@k3s-pki/k3s';
 import { diagnoseBootstrap, type ExaminedRecord } from './bootstrap.ts';
 import type { CaSet } from './ca-set.ts';
@@ -23,8 +23,10 @@ export type DoctorRecords =
   | { readonly kind: 'none-yet' }
   | {
       readonly kind: 'seen';
-      /** For people, as `tokenFrom`, the source of the token that fits best. */
+      /** For people; so is `tokenFrom`, the source of the token that fits best. */
       readonly where: string;
+      /** Whether it is the server's own etcd. */
+      readonly embedded: boolean;
       readonly tokenFrom: string;
       readonly records: readonly ExaminedRecord[];
       /** Of the one record that this token opens. */
@@ -53,8 +55,8 @@ export type ServerSight =
   | {
       readonly kind: 'seen';
       readonly host: string;
-      /** K3s's own words about its CA hash, when that is not the one of this disk. */
-      readonly otherCas?: string;
+      /** Of the CAs on its disk. */
+      readonly caHash: string;
       readonly untrusted?: { readonly reason: string; readonly hint?: string };
       /** Its clock, if it said. */
       readonly at?: number;
@@ -62,7 +64,7 @@ export type ServerSight =
 
 /** How the next start ends, as far as the files, the datastore and the clock tell. */
 export interface NextServerStart {
-  readonly outcome: 'starts' | 'rewrites' | 'first' | 'hangs' | 'fatal';
+  readonly outcome: 'starts' | 'rewrites' | 'first' | 'replaces' | 'hangs' | 'fatal';
   /** Whether the datastore, which decides, was looked at. */
   readonly certain: boolean;
   /** Relative to the data dir: what is written anew from the datastore. */
@@ -102,7 +104,7 @@ export function diagnose(inputs: DoctorInputs, core: Pick<Core, 'inspect' | 'cha
     ...judgeSecrets(inputs),
     ...judgeClock(inputs),
     ...(inputs.version === undefined ? [found('version', 'note', 'version-unknown', { days: inputs.days })] : []),
-    ...judgeServer(inputs),
+    ...judgeServer(inputs, verification),
   ];
   const place = ({ section }: DoctorFinding) => doctorSections.indexOf(section);
   findings.sort((a, b) => place(a) - place(b));
@@ -112,11 +114,13 @@ export function diagnose(inputs: DoctorInputs, core: Pick<Core, 'inspect' | 'cha
     ? 'fatal'
     : is('hangs')
       ? 'hangs'
-      : rewritten.length > 0
-        ? 'rewrites'
-        : findings.some(({ code }) => code === 'first-start')
-          ? 'first'
-          : 'starts';
+      : is('replaces')
+        ? 'replaces'
+        : rewritten.length > 0
+          ? 'rewrites'
+          : findings.some(({ code }) => code === 'first-start')
+            ? 'first'
+            : 'starts';
   return {
     ok: findings.every(({ severity }) => severity !== 'error'),
     start: { outcome, certain: records.kind !== 'not-seen', rewritten: outcome === 'fatal' ? [] : rewritten },
@@ -157,7 +161,10 @@ function judgeAuthorities({ set, records }: DoctorInputs, { sections, empty }: V
       if (effect === 'replaced' && records.kind === 'not-seen') {
         return found('authorities', 'warning', 'perhaps-replaced', { problem }, { file });
       }
-      const start = effect === 'fatal' || effect === 'hangs' ? { start: effect } : {};
+      const start =
+        effect === undefined || effect === 'odd'
+          ? {}
+          : ({ start: effect === 'replaced' ? 'replaces' : effect } as const);
       return found('authorities', severity, 'authority', { problem }, { file, ...start });
     });
 }
@@ -170,14 +177,14 @@ function judgeRecords({ records, bare, at }: DoctorInputs): DoctorFinding[] {
     const { reason, hint } = records;
     return [found('datastore', 'warning', 'datastore-not-seen', { reason, ...(hint === undefined ? {} : { hint }) })];
   }
-  const { where, tokenFrom, staleToken, opened } = records;
+  const { where, embedded, tokenFrom, staleToken, opened } = records;
   const findings = diagnoseBootstrap(records.records, at).flatMap((finding): DoctorFinding[] => {
     switch (finding.code) {
       case 'no-record':
-        // With kine K3s takes such a datastore for a new one, and saves what the disk has.
-        return where.startsWith('etcd')
-          ? [found('datastore', 'error', 'no-record', { where }, { start: 'fatal' })]
-          : [found('datastore', 'warning', 'no-record', { where })];
+        // Any other datastore is taken for a new one, and what the disk has is saved there.
+        return embedded
+          ? [found('datastore', 'error', 'no-record', { where, embedded }, { start: 'fatal' })]
+          : [found('datastore', 'warning', 'no-record', { where, embedded })];
       case 'disk-newer':
         return [found('datastore', 'error', 'disk-newer', { files: finding.files }, { start: 'fatal' })];
       case 'disk-differs':
@@ -242,18 +249,17 @@ function judgeClock({ newest, at, server }: DoctorInputs): DoctorFinding[] {
   return findings;
 }
 
-function judgeServer({ server }: DoctorInputs): DoctorFinding[] {
+function judgeServer({ server }: DoctorInputs, { firstStart }: Verification): DoctorFinding[] {
   if (server === undefined) return [];
   if (server.kind === 'not-seen') {
     const { reason, hint } = server;
     return [found('server', 'warning', 'server-not-seen', { reason, ...(hint === undefined ? {} : { hint }) })];
   }
-  const { host, otherCas, untrusted } = server;
-  const file = tlsFile.caBundle('server');
+  const { host, caHash, untrusted } = server;
+  const own = firstStart.caHash?.hash ?? caHash;
+  const values = { server: host, line: hashMismatch(own, caHash) };
   return [
-    ...(otherCas === undefined
-      ? []
-      : [found('server', 'warning', 'server-other-cas', { server: host, line: otherCas }, { file })]),
+    ...(own === caHash ? [] : [found('server', 'warning', 'server-other-cas', values)]),
     ...(untrusted === undefined ? [] : [found('server', 'error', 'server-untrusted', untrusted)]),
   ];
 }

@@ -7,8 +7,12 @@ import type { BootstrapDisk } from '../bootstrap-disk.ts';
 import { type OpenStore, openStore, type RecordSource } from '../bootstrap-record.ts';
 import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';
+import { doctorMessages } from '../messages/english/doctor.ts';
 import { findToken } from '../token-source.ts';
 import { examine } from '../verbs/bootstrap/doctor.ts';
+
+/** Where the etcd of a server listens. Source: K3s `pkg/etcd`, `getClientConfig`. */
+const embeddedEtcd = '127.0.0.1:2379';
 
 /** Looks at the datastore, read-only. What stands in the way is an answer, not an error. */
 export async function readRecords(
@@ -28,6 +32,7 @@ export async function readRecords(
       return {
         kind: 'seen',
         where: found.store.description,
+        embedded: isEmbedded(found.store.description, root),
         tokenFrom: found.token.from,
         records,
         ...(own === undefined ? {} : { opened: { data: own.data, reconciliation: reconcile(own.data, disk) } }),
@@ -38,11 +43,17 @@ export async function readRecords(
     }
   } catch (error) {
     if (error instanceof Failure) {
-      const [{ error: reason, hint } = { error: '' }] = error.messages;
+      const [{ error: reason, hint: mend } = { error: '' }] = error.messages;
+      const hint = isEmbedded(reason, root) ? doctorMessages.etcdStopped : mend;
       return { kind: 'not-seen', reason, ...(hint === undefined ? {} : { hint }) };
     }
     throw error;
   }
+}
+
+/** Whether a text that names a datastore means the etcd of this server. */
+function isEmbedded(text: string, root: string): boolean {
+  return text.includes(embeddedEtcd) && existsSync(join(root, 'server/db/etcd'));
 }
 
 /** A data dir in which no server has been, and no endpoint named: there is nothing to look at yet. */

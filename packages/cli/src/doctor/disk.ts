@@ -1,38 +1,51 @@
 import { lstatSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Core } from '@k3s-pki/core';
-import { dataDirLeaves, dynamicCert, type FoundFile, type Product, tokenFile, tokenFileText } from '@k3s-pki/k3s';
-import type { DataDirView, TokenFileSight } from '@k3s-pki/plan';
+import {
+  dataDirLeaves,
+  dynamicCert,
+  type FoundFile,
+  type Product,
+  passwdFile,
+  tokenFile,
+  tokenFileText,
+} from '@k3s-pki/k3s';
+import type { DataDirView, PasswdSight, TokenFileSight } from '@k3s-pki/plan';
 import { takeApart } from '../checking/pieces.ts';
+import { Failure } from '../failure.ts';
+import { doctorMessages } from '../messages/english/doctor.ts';
+import { passwdFrom } from '../rotating/token-files.ts';
 import { readFile } from '../snapshot.ts';
 
 /** What of a data dir the doctor reads beside its CAs. Contents of keys are overwritten at once. */
 export interface DiskSight {
   readonly leaves: DataDirView;
   readonly tokens: { readonly server: TokenFileSight; readonly agent: TokenFileSight; readonly node: TokenFileSight };
-  readonly passwd: readonly (readonly string[])[] | undefined;
+  readonly passwd: PasswdSight | undefined;
   readonly modes: ReadonlyMap<string, number>;
   readonly unreadable: ReadonlyMap<string, string>;
 }
 
 const credentials = [
-  'server/cred/passwd',
+  passwdFile,
   'server/cred/ipsec.psk',
   'server/cred/encryption-config.json',
   'server/cred/encryption-state.json',
 ];
 const nodeToken = 'server/node-token';
 
-/** Reads them; what cannot be read is among `unreadable`. */
+/** Reads them; what is no readable file is among `unreadable`. Throws Failure where permission is lacking. */
 export async function readDisk(root: string, product: Product, core: Core): Promise<DiskSight> {
   const leaves = new Map<string, FoundFile>();
   const modes = new Map<string, number>();
   const unreadable = new Map<string, string>();
+  const forbidden: string[] = [];
   const see = (path: string): Uint8Array | 'absent' | 'unreadable' => {
     const read = readFile(join(root, path));
     if (read === 'absent') return 'absent';
     if ('why' in read) {
-      unreadable.set(path, read.why);
+      if (read.why === 'permission') forbidden.push(path);
+      else unreadable.set(path, read.why);
       return 'unreadable';
     }
     return read.bytes;
@@ -66,10 +79,14 @@ export async function readDisk(root: string, product: Product, core: Core): Prom
     const linkTo = linkAt(join(root, path));
     return { kind: 'token', text, ...(linkTo === undefined ? {} : { linkTo }) };
   };
+  const tokens = { server: token(tokenFile.server), agent: token(tokenFile.agent), node: token(nodeToken) };
+  const passwd = passwdOf(see(passwdFile));
+  // What this user may not see K3s, as root, does: nothing could be foretold.
+  if (forbidden.length > 0) throw new Failure(forbidden.map((path) => doctorMessages.forbidden(join(root, path))));
   return {
     leaves: (path) => leaves.get(path) ?? 'absent',
-    tokens: { server: token(tokenFile.server), agent: token(tokenFile.agent), node: token(nodeToken) },
-    passwd: await passwdRows(see(credentials[0] ?? '')),
+    tokens,
+    passwd,
     modes,
     unreadable,
   };
@@ -84,12 +101,11 @@ async function supervisorCertificate(bytes: Uint8Array | 'absent' | 'unreadable'
   return { bytes: pem, blocks: core.inspect(pem) };
 }
 
-async function passwdRows(bytes: Uint8Array | 'absent' | 'unreadable') {
+function passwdOf(bytes: Uint8Array | 'absent' | 'unreadable'): PasswdSight | undefined {
   if (typeof bytes === 'string') return undefined;
-  const { default: csv } = await import('papaparse');
-  const text = Buffer.from(bytes).toString('utf8');
+  const { passwd } = passwdFrom(bytes);
   bytes.fill(0);
-  return csv.parse<string[]>(text, { delimiter: ',', skipEmptyLines: true }).data;
+  return passwd;
 }
 
 function linkAt(path: string): string | undefined {

@@ -34,22 +34,37 @@ async function readKubeconfig(file: string, rewritten: boolean, root: string, co
   if (read === 'absent') return { ...base, parts: [], problem: 'there is no such file' };
   if ('why' in read) return { ...base, parts: [], problem: describeCheckProblem({ code: 'unreadable', values: read }) };
   const taken = await takeApart(file, read.bytes);
-  read.bytes.fill(0);
+  const isSecret = /client-key-data|token:|password:/.test(Buffer.from(read.bytes).toString('latin1'));
   const broken = taken?.pieces.find(({ problem }) => problem !== undefined)?.problem;
   if (broken !== undefined) return { ...base, parts: [], problem: describeCheckProblem(broken) };
-  if (taken === undefined || (taken.pieces.length === 0 && taken.references.length === 0)) {
+  const parts = (taken?.pieces ?? []).flatMap((piece) => partOf(piece, core));
+  read.bytes.fill(0);
+  if (taken === undefined || parts.length + taken.references.length === 0) {
     return { ...base, parts: [], problem: 'names no certificate' };
   }
-  // K3s's own files, of the data dir, are looked at as such.
+  // Files of the data dir are looked at as such, and a start makes those that are missing.
   const outside = taken.references.filter((path) => !path.startsWith(root + sep));
-  const missing = outside.filter((path) => !existsSync(path));
-  return { ...base, missing, parts: taken.pieces.flatMap((piece) => partOf(piece, core)) };
+  const missing = (rewritten ? outside : taken.references).filter((path) => !existsSync(path));
+  const secretMode = isSecret ? { secretMode: read.mode } : {};
+  const named = outside.flatMap((path) => namedPart(path, core));
+  return { ...base, ...secretMode, missing, parts: [...parts, ...named] };
 }
 
 function partOf(piece: Piece, core: Core): KubeconfigPart[] {
   if (piece.problem !== undefined || piece.part === undefined) return [];
-  const certificates: Certificate[] = core
-    .inspect(piece.pem)
-    .flatMap((block) => (block.kind === 'certificate' ? [block.certificate] : []));
-  return [{ part: piece.part, role: piece.part.startsWith('clusters/') ? 'ca' : 'client', certificates }];
+  const role = piece.part.startsWith('clusters/') ? 'ca' : 'client';
+  return [{ part: piece.part, role, certificates: certificatesIn(piece.pem, core) }];
+}
+
+/** A file that a kubeconfig names: what it holds tells its role. */
+function namedPart(path: string, core: Core): KubeconfigPart[] {
+  const read = readFile(path);
+  const certificates = read === 'absent' || 'why' in read ? [] : certificatesIn(read.bytes, core);
+  const [first] = certificates;
+  if (first === undefined) return [];
+  return [{ part: path, role: first.basicConstraints?.ca === true ? 'ca' : 'client', certificates }];
+}
+
+function certificatesIn(pem: Uint8Array, core: Core): Certificate[] {
+  return core.inspect(pem).flatMap((block) => (block.kind === 'certificate' ? [block.certificate] : []));
 }

@@ -1,5 +1,5 @@
 import { request } from 'node:https';
-import { type CaHash, hashMismatch, type Product } from '@k3s-pki/k3s';
+import type { Product } from '@k3s-pki/k3s';
 import type { ServerSight } from '@k3s-pki/plan';
 import { openSupervisor, readCaCerts, SupervisorError } from '@k3s-pki/supervisor';
 import type { Context } from '../context.ts';
@@ -9,7 +9,6 @@ import { caBundle } from '../token-source.ts';
 /** Another server: its CAs, whether its certificate is theirs, its clock. No credentials are sent. */
 export async function readServer(
   server: string,
-  own: CaHash | undefined,
   { product, timeout }: { readonly product: Product; readonly timeout: number },
   context: Context,
 ): Promise<ServerSight> {
@@ -23,7 +22,7 @@ export async function readServer(
     const seen = {
       kind: 'seen' as const,
       host,
-      ...(own === undefined || own.hash === caHash ? {} : { otherCas: hashMismatch(own.hash, caHash) }),
+      caHash,
       ...(at === undefined ? {} : { at }),
     };
     try {

@@ -56,7 +56,7 @@ export function doctorText(report: DoctorReport, stdout: Writable): string {
 
 function startLines({ diagnosis }: DoctorReport, place: DoctorPlace, paint: Paint): string[] {
   const { start, ok } = diagnosis;
-  const isBad = start.outcome === 'fatal' || start.outcome === 'hangs';
+  const isBad = ['fatal', 'hangs', 'replaces'].includes(start.outcome);
   const sign = mark(isBad ? 'error' : 'note', paint);
   const lines = isBad ? fatalLines(diagnosis, place).map((line) => `  ${line}`) : [];
   return [
@@ -127,7 +127,7 @@ export function doctorJson(report: DoctorReport) {
     nextStart: {
       outcome: start.outcome,
       certain: start.certain,
-      lines: start.outcome === 'fatal' || start.outcome === 'hangs' ? fatalLines(diagnosis, place) : [],
+      lines: fatalLines(diagnosis, place),
       rewritten: start.rewritten.map(place.show),
     },
     findings: findings.map((finding) => {

@@ -1,8 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Core } from '@k3s-pki/core';
-import { type CaHash, dynamicCertMarker, renewalDays, signsOfUse, tlsDir, tlsFile } from '@k3s-pki/k3s';
-import { type CaSet, type DoctorInputs, diagnose, type Holder } from '@k3s-pki/plan';
+import { dynamicCertMarker, renewalDays, signsOfUse, tlsDir } from '@k3s-pki/k3s';
+import {
+  type CaSet,
+  type DoctorInputs,
+  type DoctorRecords,
+  diagnose,
+  type Holder,
+  type PasswdSight,
+} from '@k3s-pki/plan';
 import { type BootstrapDisk, readBootstrapDisk } from '../bootstrap-disk.ts';
 import { readCaSet } from '../ca-set.ts';
 import { isDataDir } from '../checking/data-dir.ts';
@@ -19,7 +25,7 @@ import { findHolders } from '../holders.ts';
 import { doctorMessages } from '../messages/english/doctor.ts';
 import { type DoctorReport, doctorJson, doctorText } from '../render/doctor.ts';
 import { writeStructured } from '../render/structured.ts';
-import { caBundle } from '../token-source.ts';
+import { passwdFrom } from '../rotating/token-files.ts';
 import type { BootstrapOptions } from './bootstrap/options.ts';
 
 export interface DoctorOptions extends BootstrapOptions {
@@ -37,6 +43,9 @@ export async function doctor(options: DoctorOptions, context: Context): Promise<
   try {
     const { inputs, report } = await look(options, context);
     const diagnosis = diagnose(inputs, await context.core());
+    if (inputs.records.kind === 'seen') {
+      for (const { content } of inputs.records.opened?.data.files.values() ?? []) content.fill(0);
+    }
     const { output } = options;
     const whole: DoctorReport = { ...report, diagnosis };
     if (output === 'text') context.stdout.write(doctorText(whole, context.stdout));
@@ -61,7 +70,6 @@ async function look(options: DoctorOptions, context: Context) {
   const records = await readRecords(options, root, bootstrap, context);
   const release = await installedRelease(root, product, context);
   const newest = newestOf(root, product);
-  const own = server === undefined ? undefined : ownHash(bootstrap, context, core);
   const inputs: DoctorInputs = {
     ...disk,
     product,
@@ -70,15 +78,24 @@ async function look(options: DoctorOptions, context: Context) {
     inUse: set.inUse,
     bare: ['server/cred', 'server/tls', 'server/tls/etcd'].some(bootstrap.bare),
     records,
+    passwd: storedPasswd(records) ?? disk.passwd,
     hasMarker: existsSync(join(root, dynamicCertMarker)),
     days: days ?? release?.days ?? renewalDays,
     kubeconfigs: await readKubeconfigs(root, product, copies, core),
     ...(newest === undefined ? {} : { newest }),
     ...(release === undefined ? {} : { version: release.version }),
-    ...(server === undefined ? {} : { server: await readServer(server, own, options, context) }),
+    ...(server === undefined ? {} : { server: await readServer(server, options, context) }),
   };
   bootstrap.wipe();
   return { inputs, report: { root, product, holders, inputs } };
+}
+
+/** The password file that the next start writes from the datastore. */
+function storedPasswd(records: DoctorRecords): PasswdSight | undefined {
+  const opened = records.kind === 'seen' ? records.opened : undefined;
+  const content = opened?.data.files.get('PasswdFile')?.content;
+  const isWritten = opened?.reconciliation.start === 'rewrites' && content !== undefined && content.length > 0;
+  return isWritten ? passwdFrom(content).passwd : undefined;
 }
 
 /** Of a server whose `tls` folder is gone, or that has never been started. */
@@ -88,18 +105,6 @@ function emptySet(root: string): CaSet {
     facts: new Map(),
     inUse: signsOfUse.some((path) => existsSync(join(root, path))),
   };
-}
-
-function ownHash(disk: BootstrapDisk, context: Context, core: Core): CaHash | undefined {
-  const file = tlsFile.caBundle('server');
-  const bundle = disk.file(file);
-  try {
-    return bundle === undefined ? undefined : caBundle(bundle.content, file, core, context).caHash;
-  } catch (error) {
-    // The section of the CAs says what is wrong with it.
-    if (error instanceof Failure) return undefined;
-    throw error;
-  }
 }
 
 /** Throws Failure for a folder that is no server's data dir. */

@@ -10,6 +10,8 @@ import { type Explanation, explainVerifyProblem } from './verify.ts';
 
 /** Why there is nothing to look at. */
 export const doctorMessages = {
+  forbidden: (path: string): Message => ({ error: `${path}: no permission to read it`, hint: 'run as root' }),
+  etcdStopped: 'embedded etcd runs only while K3s does: look again while it runs, before a restart',
   noFolder: (root: string): Message => ({
     error: `${root}: no such folder`,
     hint: 'name the data dir of the server with --data-dir',
@@ -51,6 +53,7 @@ export function describeStart({ outcome, certain }: NextServerStart, { product }
     starts: `${program} starts and changes none of its CAs`,
     rewrites: `${program} starts and writes files anew from the datastore`,
     first: `${program} starts for the first time and makes CAs of its own`,
+    replaces: `${program} starts and replaces CAs by its own`,
     hangs: `${program} retries for ever without coming up`,
     fatal: `FATAL: ${program} stops`,
   };
@@ -62,7 +65,12 @@ type Words = {
 };
 
 const words: Words = {
-  authority: ({ problem }, _, { show }) => explainVerifyProblem(problem, show),
+  authority: ({ problem }, _, { show }) => {
+    const explanation = explainVerifyProblem(problem, show);
+    // Some reasons end with K3s's own words.
+    const [, k3s] = /: (x509: .*)$/.exec(problem.code === 'k3s-start' ? problem.values.finding.reason : '') ?? [];
+    return k3s === undefined ? explanation : { ...explanation, k3s };
+  },
   'first-start': () => ({ text: 'none is there: the first start makes its own' }),
   'perhaps-replaced': ({ problem }, _, place) => ({
     text: `${explainVerifyProblem(problem, place.show).text}, unless the datastore, which was not looked at, brings it back`,
@@ -77,8 +85,8 @@ const words: Words = {
     const { error, hint } = describeBootstrapFinding(finding, show);
     return { text: error, ...(hint === undefined ? {} : { mend: hint }) };
   },
-  'no-record': ({ where }) =>
-    where.startsWith('etcd')
+  'no-record': ({ where, embedded }) =>
+    embedded
       ? {
           text: `${where} holds no bootstrap data, and K3s does not begin in a datastore that was in use`,
           k3s: 'no bootstrap data found in datastore - check server token value and verify datastore integrity',
@@ -140,10 +148,8 @@ const words: Words = {
   'leaves-renewed': ({ leaves, days }) => ({
     text: `the next start renews ${leaves.length} of them: ${[...new Set(leaves.map(({ reasons }) => describeReasons(reasons, days)))].join('; ')}`,
   }),
-  'supervisor-refused': ({ expired }, _, place) => ({
-    text: expired
-      ? "the supervisor's certificate has expired"
-      : "the supervisor's certificate is of other CAs, and K3s does not make it anew: agents and clients are refused",
+  'supervisor-refused': (_values, _file, place) => ({
+    text: "the supervisor's certificate is of other CAs, and K3s does not make it anew: agents and clients refuse it",
     k3s: 'CA cert validation failed',
     mend: `${program(`certificate rotate --service ${place.product}-server`, place)}, with K3s stopped`,
   }),
@@ -174,20 +180,21 @@ const words: Words = {
   'passwd-absent': () => ({
     text: 'not there: the next start writes it from the datastore, or makes a new node password that no agent has',
   }),
-  'passwd-columns': ({ found }, file, place) => ({
-    text: 'a row of it has no user',
-    k3s: `password file '${file}' must have at least 2 columns (password, name), found ${found}`,
-    mend: program('bootstrap restore', place),
-  }),
+  'passwd-damaged': ({ reason }, file, place) => {
+    const [, columns] = /: (must have .*)$/.exec(reason) ?? [];
+    return {
+      text: `K3s cannot read it: ${reason}`,
+      ...(columns === undefined ? {} : { k3s: `password file '${file}' ${columns}` }),
+      mend: program('bootstrap restore', place),
+    };
+  },
   'passwd-user': ({ user }) => ({ text: `has no row for the user ${user}; the next start adds one` }),
   'kubeconfig-ca': ({ part, rewritten }) => ({
-    text: `${part} does not hold the CAs of this cluster`,
-    k3s: 'x509: certificate signed by unknown authority',
+    text: `${part} does not hold the CAs of this cluster; kubectl says "x509: certificate signed by unknown authority"`,
     mend: staleMend(rewritten),
   }),
   'kubeconfig-client': ({ part, detail, rewritten }) => ({
-    text: `${part} is refused: ${detail}`,
-    k3s: 'You must be logged in to the server (Unauthorized)',
+    text: `${part} is refused: ${detail}; kubectl says "You must be logged in to the server (Unauthorized)"`,
     mend: staleMend(rewritten),
   }),
   'kubeconfig-unreadable': ({ reason }) => ({ text: reason }),
@@ -197,8 +204,7 @@ const words: Words = {
     mend: `chmod 600 ${quoted(file)}`,
   }),
   unreadable: ({ why }) => ({
-    text: why === 'permission' ? 'no permission to read it' : 'cannot be read as a file',
-    ...(why === 'permission' ? { mend: 'run as root' } : {}),
+    text: why === 'too-large' ? 'larger than 1 MiB, so not looked into' : 'not a regular file, or it cannot be read',
   }),
   'clock-behind': ({ seconds }) => ({
     text: `was written ${duration(seconds)} after this machine's present time: the clock was set back, or was wrong then; new certificates are not valid yet for others`,
