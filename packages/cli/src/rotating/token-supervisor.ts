@@ -18,7 +18,7 @@ import { tokenRotateMessages as words } from '../messages/english/token-rotate.t
 import { caBundle, findToken } from '../token-source.ts';
 import { ownHash } from './supervisor-target.ts';
 import { passwdFrom } from './token-files.ts';
-import type { TokenRotated, TokenTarget } from './token-target.ts';
+import { type TokenRotated, type TokenTarget, UncertainRotation } from './token-target.ts';
 
 export interface SupervisorTokenOptions {
   readonly record: RecordSource;
@@ -43,7 +43,9 @@ export async function openTokenSupervisor(options: SupervisorTokenOptions, conte
   const caHash = token.caHash || ownHash(dataDir, hashOf);
   if (caHash === undefined) throw new Failure([words.unpinned(from, address)]);
   const pin = { caHash, hashOf };
-  const supervisor = await openSupervisor(address, pin, { product, patience: timeout * 1000, signal: context.signal });
+  const supervisor = await reached(
+    openSupervisor(address, pin, { product, patience: timeout * 1000, signal: context.signal }),
+  );
   const { fields, local } = await serverDisk(supervisor, password, dataDir);
   const record = await tryRecord({ ...options.record, found }, context);
   return {
@@ -70,6 +72,18 @@ export async function openTokenSupervisor(options: SupervisorTokenOptions, conte
       if ('store' in record) await record.close();
     },
   };
+}
+
+/** A server that does not answer may be stopped on purpose. */
+async function reached(opening: Promise<Supervisor>): Promise<Supervisor> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (error instanceof SupervisorError && error.code === 'unreachable') {
+      throw new Failure([words.unreachable(error.message)], { cause: error });
+    }
+    throw error;
+  }
 }
 
 /** The files of the server's disk: from the server, which gives them when it has embedded etcd, or of this machine, if it is
@@ -141,12 +155,5 @@ async function readBack(record: TriedRecord, password: string): Promise<TokenRot
 async function explained(error: unknown, record: TriedRecord, password: string): Promise<unknown> {
   if (!(error instanceof SupervisorError) || error.code === 'credentials' || error.code === 'forbidden') return error;
   if (!error.inDoubt && error.code !== 'refused' && error.code !== 'stranger') return error;
-  return new UncertainRotation(error, await readBack(record, password));
-}
-
-/** The server may have replaced the token or not. */
-export class UncertainRotation extends Failure {
-  constructor(cause: SupervisorError, seen: TokenRotated['readBack']) {
-    super([words.inDoubt(cause.message, seen)], { cause });
-  }
+  return new UncertainRotation([words.inDoubt(error.message, await readBack(record, password))], { cause: error });
 }
