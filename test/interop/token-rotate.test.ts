@@ -166,6 +166,27 @@ if (judges && judge) {
     assert.is(puts(server), 1);
   });
 
+  test('two records, over which K3s would fail with the password file written: refused, --force or not', async () => {
+    const dataDir = cluster();
+    await withKine(dataDir, async (client) => {
+      const value = await client.seal('another', new TextEncoder().encode('{}'));
+      await client.create(await client.storageKey('another'), value);
+    });
+    const before = tree(dataDir);
+    const server = await startSupervisor(judge, dataDir, { etcd: true });
+    for (const more of [[], ['--force']]) {
+      const { code, stderr } = rotate(server, dataDir, more);
+      assert.is(code, 1);
+      assert.match(stderr, 'found multiple bootstrap keys in storage');
+    }
+    await server.stop();
+    assert.is(puts(server), 0);
+    const offline = k3sPki(['token', 'rotate', '--offline', '--data-dir', dataDir], { env });
+    assert.is(offline.code, 1);
+    assert.match(offline.stderr, 'found multiple bootstrap keys in storage');
+    assert.equal(tree(dataDir), before);
+  });
+
   test('from another machine: the server is the authority, with a warning; never without a CA hash', async () => {
     const dataDir = cluster();
     const bare = folder();
