@@ -184,6 +184,15 @@ test('a configuration that holds the old token is named: the next start would st
   assert.not.ok(stderr.includes(password));
 });
 
+test('the old token from standard input, which can be read once', async () => {
+  const it = await cluster();
+  rmSync(join(it.dir, 'server/token'));
+  const words = ['token', 'rotate', '--offline', '--data-dir', it.dir, '--token-file', '-'];
+  const { code, stderr } = k3sPki(words, { env, input: `${password}\n` });
+  assert.is(code, 0, stderr);
+  assert.equal(Object.keys(it.records()), [bootstrapKey(tokenOf(it.dir).slice(-32))]);
+});
+
 test('nobody listens: a stopped server is for --offline', async () => {
   const it = await cluster();
   const token = join(folder(), 'token');

@@ -36,7 +36,7 @@ import { Failure, internalError } from '../failure.ts';
 import { findHolders } from '../holders.ts';
 import { bootstrapMessages } from '../messages/english/bootstrap.ts';
 import { tokenRotateMessages as words } from '../messages/english/token-rotate.ts';
-import { caBundle } from '../token-source.ts';
+import { caBundle, findToken } from '../token-source.ts';
 import { passwdFrom, type TokenFiles, tokenFiles } from './token-files.ts';
 import { type RecoveredRotation, type TokenRotated, type TokenTarget, UncertainRotation } from './token-target.ts';
 
@@ -60,11 +60,13 @@ const ownToken = 'server/token';
  * a random one that died with its run does no harm. `bootstrap doctor` and `bootstrap prune` come to the same.
  */
 export async function openTokenDatastore(
-  source: RecordSource,
+  named: RecordSource,
   { dryRun, force }: { readonly dryRun: boolean; readonly force: boolean },
   context: Context,
 ): Promise<TokenTarget> {
-  const root = resolve(context.cwd, source.dataDir);
+  const root = resolve(context.cwd, named.dataDir);
+  // Once: it may come from a pipe.
+  const source = named.tokenFile === undefined ? named : { ...named, found: await findToken(named, context) };
   // Before the lock, which makes files: a wrong data dir stays as it is.
   await (await openStore(source, context)).close();
   const holders = await holdersOf(source, root, context);
@@ -73,9 +75,11 @@ export async function openTokenDatastore(
     const stopped = holders.length === 0 || force;
     const recovered = held !== undefined && stopped ? await settleHalf(source, root, context) : undefined;
     // Past the first change Ctrl-C waits for the end, as in a commit of files: the steps are few, each with its time limit.
-    const record = await openRecord(source, { ...context, signal: new AbortController().signal });
+    // What was finished counts, whichever token was named.
+    const now = recovered?.kind === 'finished' ? { ...named, tokenFile: undefined } : source;
+    const record = await openRecord(now, { ...context, signal: new AbortController().signal });
     try {
-      const state = await look(record, source, context);
+      const state = await look(record, now, context);
       return {
         where: record.where,
         tokenPlace: join(root, ownToken),
