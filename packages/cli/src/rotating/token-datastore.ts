@@ -36,6 +36,7 @@ import { Failure, internalError } from '../failure.ts';
 import { findHolders } from '../holders.ts';
 import { bootstrapMessages } from '../messages/english/bootstrap.ts';
 import { tokenRotateMessages as words } from '../messages/english/token-rotate.ts';
+import { writeMessages } from '../render/messages.ts';
 import { caBundle, findToken } from '../token-source.ts';
 import { passwdFrom, type TokenFiles, tokenFiles } from './token-files.ts';
 import { type RecoveredRotation, type TokenRotated, type TokenTarget, UncertainRotation } from './token-target.ts';
@@ -74,9 +75,12 @@ export async function openTokenDatastore(
   try {
     const stopped = holders.length === 0 || force;
     const recovered = held !== undefined && stopped ? await settleHalf(source, root, context) : undefined;
-    // Past the first change Ctrl-C waits for the end, as in a commit of files: the steps are few, each with its time limit.
+    if (recovered === undefined && held !== undefined && held.recovery.kind !== 'clean') {
+      writeMessages('warning', [{ error: `${root}: ${held.recovery.detail}` }], context);
+    }
     // What was finished counts, whichever token was named.
     const now = recovered?.kind === 'finished' ? { ...named, tokenFile: undefined } : source;
+    // Past the first change Ctrl-C waits for the end, as in a commit of files: the steps are few, each with its time limit.
     const record = await openRecord(now, { ...context, signal: new AbortController().signal });
     try {
       const state = await look(record, now, context);
