@@ -52,7 +52,7 @@ function run(suite) {
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    const timer = setTimeout(() => child.kill('SIGKILL'), 5 * 60_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 10 * 60_000);
     child.on('close', (code) => {
       clearTimeout(timer);
       resolve({ code, output });

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { seal, unseal } from '@k3s-pki/datastore';
@@ -7,7 +9,7 @@ import { bootstrapFields, bootstrapKey, parseBootstrapData } from '@k3s-pki/k3s'
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Cluster, cluster, password, stored, token } from './bootstrap-cluster.ts';
-import { k3sPki, put, tree } from './program.ts';
+import { k3sPki, put, startK3sPki, tree } from './program.ts';
 
 const test = suite('bootstrap');
 const run = (words: string, { dir }: Cluster, ...more: string[]) =>
@@ -284,6 +286,44 @@ test('export and import: into another cluster, sealed with its token; what canno
   assert.match(Buffer.from(files.get('PasswdFile')?.content ?? []).toString(), /^c0ffeec0ffeec0ffee,server/);
   assert.is(run('undo', other, ...token).code, 0);
   assert.equal(other.records(), {});
+});
+
+test('a server that takes the connection and says nothing: Ctrl-C ends it, and so does the time limit', async () => {
+  const it = await cluster();
+  const silent = createServer();
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  for (const endpoint of [
+    `postgres://u@127.0.0.1:${port}/x`,
+    `mysql://u@tcp(127.0.0.1:${port})/x`,
+    `https://127.0.0.1:${port}`,
+  ]) {
+    const words = ['bootstrap', 'show', '--data-dir', it.dir, '--datastore-endpoint', endpoint, '--timeout', '60'];
+    const child = startK3sPki(words);
+    const [socket] = (await once(silent, 'connection')) as [Socket];
+    child.kill('SIGINT');
+    const [code] = await once(child, 'exit');
+    assert.is(code, 130, endpoint);
+    socket.destroy();
+  }
+  const { port: other } = silent.address() as AddressInfo;
+  const child = startK3sPki([
+    'bootstrap',
+    'show',
+    '--data-dir',
+    it.dir,
+    '--datastore-endpoint',
+    `https://127.0.0.1:${other}`,
+    '--timeout',
+    '1',
+  ]);
+  let said = '';
+  child.stderr?.on('data', (chunk) => (said += chunk));
+  const [code] = await once(child, 'close');
+  assert.is(code, 1);
+  assert.match(said, /no answer in time/);
+  silent.close();
 });
 
 test('wrong words: each with one clear line', async () => {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import {
   chmodSync,
@@ -11,10 +12,11 @@ import {
   rmSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { reachableByAll } from '@k3s-pki/testkit';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { agentDataDir, filesOf, issueLeaves, quiet, renewLeaves, serverDataDir } from './leaf-data-dir.ts';
-import { blocks, fastKeys, folder, k3sPki, put, tree } from './program.ts';
+import { blocks, environment, fastKeys, folder, k3sPki, program, put, tree } from './program.ts';
 
 const test = suite('certificate-restore');
 const isRoot = process.getuid?.() === 0;
@@ -377,6 +379,18 @@ test('refused: a folder that is no data dir, unknown services, a backup without 
 });
 
 if (isRoot) {
+  test('a folder that the user may not read is no folder without backups', () => {
+    const dir = serverDataDir();
+    rotated(dir);
+    chmodSync(dir, 0o755);
+    chmodSync(join(dir, 'server'), 0o700);
+    const nobody = { uid: 65_534, gid: 65_534, cwd: '/', encoding: 'utf8', env: environment(quiet) } as const;
+    const [node = '', bin = ''] = [process.execPath, program()].map(reachableByAll);
+    const { status, stderr } = spawnSync(node, [bin, 'certificate', 'restore', '--data-dir', dir], nobody);
+    assert.is(status, 1, stderr);
+    assert.match(stderr, /error: \S+server: no permission to read it/);
+  });
+
   test('owners: of the file in place, else of the copy', () => {
     const dir = serverDataDir();
     for (const path of leaves) chownSync(join(dir, path), 1234, 4321);

@@ -6,12 +6,14 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHttpsServer } from 'node:https';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { suite } from 'uvu';
@@ -229,33 +231,39 @@ test('refused: CAs that could not sign new leaves; --force goes on, as K3s would
   assert.not.ok('server/tls/client-admin.crt' in tree(dir));
 });
 
-test('refused: a program on the port of the supervisor; --force goes on', async () => {
-  const dir = serverDataDir();
-  const before = tree(dir);
-  const listener = createServer((socket) => socket.destroy());
-  await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
-  const address = listener.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const config = join(folder(), 'config.yaml');
-  const drops = `${config}.d`;
-  mkdirSync(drops);
-  writeFileSync(config, 'https-listen-port: 9\ntoken: secret-of-the-cluster\n');
-  writeFileSync(join(drops, '10-port.yaml'), `https-listen-port: ${port}\n`);
-  try {
-    // Not spawnSync: the listener lives in this process.
-    const refused = await ended(['--data-dir', dir], { K3S_CONFIG_FILE: config });
-    assert.is(refused.code, 1, refused.stdout);
-    assert.match(refused.stderr, `a program listens on 127.0.0.1:${port}, the supervisor's port`);
-    assert.match(refused.stderr, 'hint: stop it first: systemctl stop k3s');
-    assert.not.match(refused.stderr, 'secret');
-    assert.equal(tree(dir), before);
-    const forced = await ended(['--data-dir', dir, '--force'], { K3S_CONFIG_FILE: config });
-    assert.is(forced.code, 0, forced.stderr);
-    assert.match(forced.stderr, 'warning: ');
-  } finally {
-    listener.close();
-  }
-});
+for (const [label, makeDir, option, makeServer, words] of [
+  ['a program', serverDataDir, 'https-listen-port', closing, 'a program listens on'],
+  ['a supervisor', serverDataDir, 'supervisor-port', answering, 'K3s answers on'],
+  ["an agent's load balancer", agentDataDir, 'lb-server-port', answering, 'K3s answers on'],
+] as const) {
+  test(`refused: ${label} on the port; --force goes on`, async () => {
+    const dir = makeDir();
+    const before = tree(dir);
+    const listener = makeServer(dir);
+    await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
+    const address = listener.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const config = join(folder(), 'config.yaml');
+    const drops = `${config}.d`;
+    mkdirSync(drops);
+    writeFileSync(config, `${option}: 9\ntoken: secret-of-the-cluster\n`);
+    writeFileSync(join(drops, '10-port.yaml'), `${option}: ${port}\n`);
+    try {
+      // Not spawnSync: the listener lives in this process.
+      const refused = await ended(['--data-dir', dir], { K3S_CONFIG_FILE: config });
+      assert.is(refused.code, 1, refused.stdout);
+      assert.match(refused.stderr, `${words} 127.0.0.1:${port}`);
+      assert.match(refused.stderr, 'hint: stop it first: systemctl stop k3s');
+      assert.not.match(refused.stderr, 'secret');
+      assert.equal(tree(dir), before);
+      const forced = await ended(['--data-dir', dir, '--force'], { K3S_CONFIG_FILE: config });
+      assert.is(forced.code, 0, forced.stderr);
+      assert.match(forced.stderr, 'warning: ');
+    } finally {
+      listener.close();
+    }
+  });
+}
 
 if (process.platform === 'linux') {
   test('refused: a server whose data dir it is, by its arguments, an open file or its folder', async () => {
@@ -326,6 +334,19 @@ if (isRoot) {
 } else process.stdout.write('not run: cli/certificate-rotate owners, not root\n');
 
 test.run();
+
+/** Hangs up on everybody. */
+function closing(): Server {
+  return createServer((socket) => socket.destroy());
+}
+
+/** What K3s's supervisor says to everybody. Source: K3s `pkg/server/handlers/router.go`. */
+function answering(dir: string): Server {
+  const pair = (end: string) => readFileSync(join(dir, `agent/serving-kubelet.${end}`));
+  return createHttpsServer({ cert: pair('crt'), key: pair('key') }, (request, response) => {
+    response.writeHead(request.url === '/ping' ? 200 : 404).end(request.url === '/ping' ? 'pong' : '');
+  });
+}
 
 /** A process that `ps` shows under a title, as K3s sets its own. */
 function titled(title: string, options: SpawnOptions = {}): ChildProcess {

@@ -119,11 +119,15 @@ function stepsOf(lines: readonly string[]): Step[] {
 
 /** What differs from run to run, made equal: times, dates, digests, key ids, serials, durations. */
 function plain(text: string): string {
-  return text
-    .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z| [\d:]+ UTC)?\b/g, 'DATE')
-    .replaceAll(/(@|tls-)\d{10}\b/g, '$1TIME')
-    .replaceAll(/(?<=K10)[0-9a-f]{64}\b/g, 'HASH')
-    .replaceAll(/(?<![\w-])(?=\S*[A-Z])[\w-]{43}(?![\w-])/g, 'KID')
-    .replaceAll(/\b(?=[0-9a-f]*\d)[0-9a-f]{8,64}\b/g, 'HASH')
-    .trimEnd();
+  return (
+    text
+      .replaceAll(/\b\d{4}-\d\d-\d\d(T[\d:]+Z| [\d:]+ UTC)?\b/g, 'DATE')
+      // A second backup within a second gets a number.
+      .replaceAll(/(?<=bootstrap-backups\/)\d{10}(-\d+)?/g, 'TIME')
+      .replaceAll(/(@|tls-)\d{10}\b/g, '$1TIME')
+      .replaceAll(/(?<=K10)[0-9a-f]{64}\b/g, 'HASH')
+      .replaceAll(/(?<![\w-])(?=\S*[A-Z])[\w-]{43}(?![\w-])/g, 'KID')
+      .replaceAll(/\b(?=[0-9a-f]*\d)[0-9a-f]{8,64}\b/g, 'HASH')
+      .trimEnd()
+  );
 }

@@ -38,8 +38,10 @@ for (const { verb, args, from, before, backups } of jobs) {
       const dir = copyOf(from);
       const child = startK3sPki(['certificate', ...args, '--data-dir', dir], { env: quiet });
       const exit = once(child, 'exit');
+      // Over the whole run, over the staging of the files, and over their way into place.
       if (round % 4 === 3) await Promise.race([exit, sleep(50 + round * 15)]);
-      else await Promise.race([exit, staging(dir).then(() => spin(round * 2))]);
+      else if (round % 4 === 0) await Promise.race([exit, staging(dir).then(() => spin(round * 3))]);
+      else await Promise.race([exit, committing(dir).then(() => spin(round / 2))]);
       child.kill('SIGKILL');
       await exit;
       const state = stateOf(dir, before, wanted);
@@ -62,7 +64,7 @@ for (const { verb, args, from, before, backups } of jobs) {
       rmSync(dir, { recursive: true });
     }
     process.stdout.write(`${verb}: ${[...ended].map(([state, times]) => `${state} ${times}`).join(', ')}\n`);
-    assert.ok((ended.get('between') ?? 0) > 0, 'no kill hit a run at work');
+    assert.ok((ended.get('staging') ?? 0) + (ended.get('committing') ?? 0) > 0, 'no kill hit a run at work');
   });
 }
 
@@ -154,7 +156,7 @@ function backupsIn(dir: string): string[] {
   return readdirSync(join(dir, 'server')).filter((name) => /^tls-\d+$/.test(name));
 }
 
-/** Where a kill has left the run: before it touched anything, done, or between. */
+/** Where a kill has left the run: before it touched anything, done, or at work. */
 function stateOf(
   dir: string,
   before: Readonly<Record<string, string>>,
@@ -162,7 +164,8 @@ function stateOf(
 ): string {
   const all = tree(dir);
   const entries = Object.keys(all).filter((path) => path.startsWith('.k3s-pki-stage/'));
-  if (entries.some((path) => /stage\/(new|old|gone|journal)/.test(path))) return 'between';
+  if (entries.some((path) => /stage\/journal\.commit/.test(path))) return 'committing';
+  if (entries.some((path) => /stage\/(new|old|gone|journal)/.test(path))) return 'staging';
   const rest = Object.fromEntries(Object.entries(all).filter(([path]) => !path.startsWith('.k3s-pki-stage')));
   if (JSON.stringify(rest) === JSON.stringify(before)) return 'before';
   assert.equal(withoutBackups(rest), wanted);
@@ -176,4 +179,13 @@ function keysIn(dir: string): Map<string, string> {
 
 async function exitCode(child: ChildProcess): Promise<unknown> {
   return (await once(child, 'exit'))[0];
+}
+
+/** Resolves when files are on their way into place. */
+async function committing(dir: string): Promise<void> {
+  for (let tries = 0; tries < 20_000; tries++) {
+    if (existsSync(join(dir, '.k3s-pki-stage/journal.commit'))) return;
+    // A timer's tick is longer than a commit: most looks only give way to the child's exit.
+    await (tries % 50 === 49 ? sleep(1) : new Promise(setImmediate));
+  }
 }

@@ -69,6 +69,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--recipient': 'AGE1...',
   '--identity': 'FILE',
   '--backup': 'FILE',
+  '--kubeconfig': 'FILE',
 };
 
 /** `k3s-pki` alone and `k3s-pki --help`; with `below`, the help of a word that these commands begin with. */

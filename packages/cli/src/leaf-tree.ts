@@ -49,7 +49,9 @@ export function readLeafTree(
   for (const path of paths) look(path);
   for (const path of trees) descend(path);
   for (const parent of backupParents) {
-    for (const name of namesIn(join(root, parent)) ?? []) {
+    const names = namesIn(join(root, parent));
+    if (names === undefined) entries.set(parent, { kind: 'unreadable', why: 'permission' });
+    for (const name of names ?? []) {
       if (!/^tls-\d+$/.test(name)) continue;
       if (backups) descend(`${parent}/${name}`);
       else look(`${parent}/${name}`);

@@ -1,16 +1,18 @@
 /** Prints the lanes and the SHA-256 of two batches whose randomness is a fixed sequence, for the lanes in argv. */
-import { createCipheriv, createHash, createPrivateKey } from 'node:crypto';
+import nodeCrypto, { createCipheriv, createHash, createPrivateKey } from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 import { packRows } from '../src/bulk-rows.ts';
 import { load, wasm } from '../src/engine.ts';
 
 const key = createCipheriv('aes-128-ctr', Buffer.alloc(16, 7), Buffer.alloc(16));
-// The module takes its randomness from the host by this function.
-Object.defineProperty(globalThis.crypto, 'getRandomValues', {
-  value: (octets: Uint8Array) => {
-    octets.set(key.update(Buffer.alloc(octets.length)));
-    return octets;
-  },
-});
+// The module takes its randomness from the host by these: the engine by the first, ring by the second.
+const fill = <T extends Uint8Array>(octets: T): T => {
+  octets.set(key.update(Buffer.alloc(octets.length)));
+  return octets;
+};
+nodeCrypto.randomFillSync = fill as typeof nodeCrypto.randomFillSync;
+syncBuiltinESMExports();
+Object.defineProperty(globalThis.crypto, 'getRandomValues', { value: fill });
 
 await load();
 const caKey = createPrivateKey({

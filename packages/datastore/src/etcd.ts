@@ -6,7 +6,8 @@ import { type Limits, outcomeUnknown } from './deadline.ts';
 import { DatastoreError, firstLine, tlsMend } from './error.ts';
 import { compareTarget, etcdProtocol, type KeyValue, type RangeResponse, type TxnResponse } from './etcd-protocol.ts';
 import { prefixEnd } from './kine-rows.ts';
-import { clientCertificateFlaw, type Tls } from './tls.ts';
+import { reach, seeThat } from './reach.ts';
+import { certificateFailure, type Tls } from './tls.ts';
 import type { Datastore, Entry, Swapped } from './types.ts';
 
 /** An etcd cluster, or a kine that listens. */
@@ -71,7 +72,8 @@ export async function openEtcd(
       try {
         return (await call(endpoint, 'Range', request, limits.timeout)) as RangeResponse;
       } catch (error) {
-        const next = elsewhere(error) && failures < endpoints.length;
+        // A connection that stood idle may have been lost: that endpoint is asked once more.
+        const next = elsewhere(error) && failures < Math.max(2, endpoints.length);
         if (!next) throw failure(endpoint, error);
         leave(endpoint);
       }
@@ -88,7 +90,7 @@ export async function openEtcd(
       const { succeeded, header } = (await call(endpoint, 'Txn', request, limits.timeout)) as TxnResponse;
       return succeeded ? { kind: 'swapped', revision: header?.revision ?? '0' } : { kind: 'conflict' };
     } catch (error) {
-      leave(endpoint);
+      if (elsewhere(error)) leave(endpoint);
       throw lost(endpoint, error) ?? failure(endpoint, error);
     }
   }
@@ -100,8 +102,12 @@ export async function openEtcd(
       const endpoint = endpoints[first % endpoints.length] ?? '';
       if (answering.has(endpoint)) return endpoint;
       try {
+        const limit = Math.min(connectTimeout, limits.timeout);
+        const { at, secure, name } = placeOf(endpoint);
+        const place = { where: endpoint, at, name: secure ? name : undefined, tls };
+        await reach(place, { signal: limits.signal, timeout: limit }, clock());
         const question = { key: bytes('/bootstrap'), rangeEnd: bytes('/bootstraq'), countOnly: true };
-        await call(endpoint, 'Range', question, Math.min(connectTimeout, limits.timeout));
+        await call(endpoint, 'Range', question, limit);
         answering.add(endpoint);
         return endpoint;
       } catch (error) {
@@ -115,6 +121,9 @@ export async function openEtcd(
 
   function leave(endpoint: string): void {
     answering.delete(endpoint);
+    // A new one connects at once; the old one would wait before it tries again.
+    clients.get(endpoint)?.close();
+    clients.delete(endpoint);
     first += 1;
   }
 
@@ -143,7 +152,7 @@ export async function openEtcd(
   function clientOf(endpoint: string): Client {
     const known = clients.get(endpoint);
     if (known !== undefined) return known;
-    const { target, secure, name } = targetOf(endpoint);
+    const { target, secure, name } = placeOf(endpoint);
     const named = isIP(name) === 0;
     const credentials = secure ? secureCredentials(endpoint, name) : grpc.credentials.createInsecure();
     const client = new KV(target, credentials, {
@@ -166,23 +175,23 @@ export async function openEtcd(
         checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
       });
     } catch (error) {
-      throw new DatastoreError('tls', endpoint, tlsFlaw() ?? `TLS: ${firstLine(error)}`, tlsMend, error);
+      throw (
+        certificateFailure(endpoint, tls, clock(), error) ??
+        new DatastoreError('tls', endpoint, `TLS: ${firstLine(error)}`, tlsMend, error)
+      );
     }
-  }
-
-  function tlsFlaw(): string | undefined {
-    return tls && clientCertificateFlaw(tls, clock());
   }
 
   /** Whether another endpoint may do better. */
   function elsewhere(error: unknown): boolean {
-    const { code, details = '' } = (error ?? {}) as Partial<ServiceError>;
+    if (error instanceof DatastoreError) return ['unreachable', 'timeout', 'tls'].includes(error.code);
+    const { code, details } = said(error);
     return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || /learner/.test(details);
   }
 
   /** For a write: the failure after which nobody knows whether it happened. */
   function lost(endpoint: string, error: unknown): DatastoreError | undefined {
-    const { code, details = '' } = (error ?? {}) as Partial<ServiceError>;
+    const { code, details } = said(error);
     if (code === status.DEADLINE_EXCEEDED)
       return outcomeUnknown(endpoint, `no answer within ${limits.timeout / 1000} s`, error);
     if (code === status.CANCELLED) return outcomeUnknown(endpoint, 'interrupted', error);
@@ -194,33 +203,33 @@ export async function openEtcd(
   }
 
   function failure(endpoint: string, error: unknown): unknown {
-    const { code, details = '' } = (error ?? {}) as Partial<ServiceError>;
-    if (error instanceof DatastoreError || typeof code !== 'number') return error;
+    const { code, details } = said(error);
+    if (code === undefined) return error;
     const wrap = (kind: DatastoreError['code'], what: string, mend: string) =>
       new DatastoreError(kind, endpoint, what, mend, error);
-    const said = firstLine(new Error(details));
-    if (/learner/.test(said)) {
+    const text = firstLine(new Error(details));
+    if (/learner/.test(text)) {
       return wrap(
         'unreachable',
         'this member is still a learner',
         'wait until it has caught up, or name another endpoint',
       );
     }
-    if (/no leader|leader changed|request timed out/.test(said)) {
+    if (/no leader|leader changed|request timed out/.test(text)) {
       return wrap(
         'unreachable',
-        `the cluster has no quorum now (${said})`,
+        `the cluster has no quorum now (${text})`,
         'see that most members run: etcdctl endpoint status --cluster',
       );
     }
-    if (/too large|larger than max/.test(said)) {
+    if (/too large|larger than max/.test(text)) {
       return wrap(
         'too-large',
         'the record is larger than etcd takes (1.5 MiB by default)',
         'look at what the bootstrap data holds; etcd has --max-request-bytes',
       );
     }
-    if (/database space exceeded|NOSPACE/i.test(said)) {
+    if (/database space exceeded|NOSPACE/i.test(text)) {
       return wrap(
         'read-only',
         'etcd has used up its space and takes no writes',
@@ -230,40 +239,43 @@ export async function openEtcd(
     if (
       code === status.PERMISSION_DENIED ||
       code === status.UNAUTHENTICATED ||
-      /user name is empty|permission denied/.test(said)
+      /user name is empty|permission denied/.test(text)
     ) {
       return wrap(
         'denied',
-        `etcd does not let this client do it (${said})`,
+        `etcd does not let this client do it (${text})`,
         "use the client certificate that K3s uses; its common name is etcd's user",
       );
     }
     if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED) {
-      const flaw = tlsFlaw();
-      if (flaw !== undefined)
-        return wrap('tls', flaw, 'renew it, or name another with --datastore-certfile and --datastore-keyfile');
-      const reason = /Last error: (?:Error: )?(.*?)(?:\. Resolution note.*)?$/.exec(said)?.[1] ?? 'no answer';
+      const flawed = certificateFailure(endpoint, tls, clock(), error);
+      if (flawed !== undefined) return flawed;
+      const reason = /Last error: (?:Error: )?(.*?)(?:\. Resolution note.*)?$/.exec(text)?.[1] ?? 'no answer';
       if (/certificate|TLS|SSL|altname|EPROTO|wrong version/i.test(reason))
         return wrap('tls', `TLS: ${reason}`, tlsMend);
       const slow = code === status.DEADLINE_EXCEEDED;
-      return wrap(
-        slow ? 'timeout' : 'unreachable',
-        slow ? 'no answer in time' : reason,
-        'see that the server runs and the endpoint is right; embedded etcd runs only while K3s does',
-      );
+      return wrap(slow ? 'timeout' : 'unreachable', slow ? 'no answer in time' : reason, seeThat);
     }
-    return wrap('failed', said, 'look at the log of the server');
+    return wrap('failed', text, 'look at the log of the server');
   }
 }
 
-/** What gRPC calls an endpoint, and the name in its certificate. Source: etcd `client/v3/internal/endpoint`. */
-function targetOf(endpoint: string): { target: string; secure: boolean; name: string } {
+/** What gRPC says of a failed call. Other errors have a numeric code too: that of an aborted signal is 20. */
+function said(error: unknown): { code: number | undefined; details: string } {
+  const { code, details } = (error ?? {}) as Partial<ServiceError>;
+  return typeof details === 'string' ? { code, details } : { code: undefined, details: '' };
+}
+
+/** Where an endpoint is, what gRPC calls it, and the name in its certificate. Source: etcd `client/v3/internal/endpoint`. */
+function placeOf(endpoint: string) {
   const [, scheme = 'http', rest = endpoint] = /^([a-z]+):\/\/(.*?)\/*$/.exec(endpoint) ?? [];
   const secure = scheme === 'https' || scheme === 'unixs';
   // Source: K3s `pkg/daemons/control/deps`: the certificate of its kine names the socket.
-  if (scheme.startsWith('unix')) return { target: `unix:${rest}`, secure, name: basename(rest) };
-  const name = /^\[(.*)\]|^[^:]+/.exec(rest);
-  return { target: `dns:${rest}`, secure, name: name?.[1] ?? name?.[0] ?? rest };
+  if (scheme.startsWith('unix')) return { target: `unix:${rest}`, at: { path: rest }, secure, name: basename(rest) };
+  const [, bracketed, plain = '', port] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(rest) ?? [];
+  const name = bracketed ?? plain;
+  // Source: gRPC's own defaults for a target without a port.
+  return { target: `dns:${rest}`, at: { host: name, port: Number(port ?? (secure ? 443 : 80)) }, secure, name };
 }
 
 function entryOf({ key, value, modRevision }: KeyValue): Entry {

@@ -3,8 +3,8 @@ import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2/prom
 import { type Limits, serverPatience } from './deadline.ts';
 import type { MysqlDsn } from './endpoint.ts';
 import { codeOf, connectionFailure, DatastoreError, firstLine } from './error.ts';
-import { noTable, openSql, type SqlConnection, type Verdict } from './sql.ts';
-import { clientCertificateFlaw, readTls, type Tls, type TlsFiles } from './tls.ts';
+import { noTable, openSql, type SqlConnection, type SqlDriver, type Verdict } from './sql.ts';
+import { certificateFailure, readTls, type Tls, type TlsFiles } from './tls.ts';
 import type { Datastore, Swapped } from './types.ts';
 
 /** Bytes of a MEDIUMBLOB. A server that is not strict would cut a longer value without an error. */
@@ -133,16 +133,7 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
   }
 
   function flawed(error: unknown): DatastoreError | undefined {
-    const flaw = tls && clientCertificateFlaw(tls, clock());
-    return flaw === undefined
-      ? undefined
-      : new DatastoreError(
-          'tls',
-          where,
-          flaw,
-          'renew it, or name another with --datastore-certfile and --datastore-keyfile',
-          error,
-        );
+    return certificateFailure(where, tls, clock(), error);
   }
 
   function tooLarge(what: string, cause?: unknown): DatastoreError {
@@ -158,7 +149,11 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
 
 const tlsModes = ['true', 'false', 'skip-verify', 'preferred'];
 
-const dialect = { parameter: () => '?', typed: (parameter: string) => parameter };
+const dialect: SqlDriver['dialect'] = {
+  parameter: () => '?',
+  // A text beside a number would be compared as a double.
+  typed: (parameter, type) => (type === 'bigint' ? `CAST(${parameter} AS UNSIGNED)` : parameter),
+};
 
 function connectionOf(connection: Connection, stream: Socket): SqlConnection {
   return {

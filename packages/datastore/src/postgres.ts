@@ -4,7 +4,7 @@ import { type Limits, serverPatience } from './deadline.ts';
 import type { PostgresDsn } from './endpoint.ts';
 import { codeOf, connectionFailure, DatastoreError, firstLine } from './error.ts';
 import { noTable, openSql, type SqlConnection, type SqlDriver, type Verdict } from './sql.ts';
-import { clientCertificateFlaw, readTls, type Tls, type TlsFiles } from './tls.ts';
+import { certificateFailure, readTls, type Tls, type TlsFiles } from './tls.ts';
 import type { Datastore } from './types.ts';
 
 /** Parameters of a URL that are about the connection; any other is a setting of the session. Source: pgx `ParseConfig`. */
@@ -84,6 +84,9 @@ export function openPostgres(dsn: PostgresDsn, files: TlsFiles, limits: Limits, 
     client.on('error', () => {});
     const destroy = () =>
       (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    // Else the process would wait for the server after Ctrl-C.
+    limits.signal.addEventListener('abort', destroy, { once: true });
+    client.once('end', () => limits.signal.removeEventListener('abort', destroy));
     try {
       await client.connect();
       // The server gives up before we do: then it is known that nothing was written.
@@ -138,15 +141,8 @@ export function openPostgres(dsn: PostgresDsn, files: TlsFiles, limits: Limits, 
           return wrap('failed', 'look at the log of the server');
       }
     }
-    const flaw = tls && clientCertificateFlaw(tls, clock());
-    if (flaw !== undefined)
-      return new DatastoreError(
-        'tls',
-        where,
-        flaw,
-        'renew it, or name another with --datastore-certfile and --datastore-keyfile',
-        error,
-      );
+    const flawed = certificateFailure(where, tls, clock(), error);
+    if (flawed !== undefined) return flawed;
     if (/does not support SSL/.test(firstLine(error))) {
       return new DatastoreError(
         'tls',

@@ -58,9 +58,7 @@ export async function findSettings(sources: SettingsSources): Promise<DatastoreS
     keyFile: value('datastore-keyfile'),
   };
   if (source !== undefined) {
-    const endpoint = value('datastore-endpoint') ?? '';
-    // "etcd" is a short form of ours for a data dir that has both kinds.
-    return endpoint === 'etcd' ? embedded(source) : { endpoint, tls, source, ...credentials };
+    return { endpoint: value('datastore-endpoint') ?? '', tls, source, ...credentials };
   }
   const database = join(server, 'db/state.db');
   const etcd = join(server, 'db/etcd');

@@ -34,7 +34,7 @@ export function readTls(files: TlsFiles): Tls | undefined {
 }
 
 /** What is wrong with the client certificate by itself, for a connection that the server refused; servers rarely say. */
-export function clientCertificateFlaw({ certificate, key, files }: Tls, now: number): string | undefined {
+function clientCertificateFlaw({ certificate, key, files }: Tls, now: number): string | undefined {
   if (certificate === undefined || key === undefined) return undefined;
   try {
     const parsed = new X509Certificate(certificate);
@@ -50,6 +50,18 @@ export function clientCertificateFlaw({ certificate, key, files }: Tls, now: num
   } catch {
     return `the client certificate ${files.certFile} or its key ${files.keyFile} cannot be read`;
   }
+}
+
+/** The failure of a connection whose client certificate is at fault by itself; undefined when it is not. */
+export function certificateFailure(
+  where: string,
+  tls: Tls | undefined,
+  now: number,
+  cause: unknown,
+): DatastoreError | undefined {
+  const flaw = tls && clientCertificateFlaw(tls, now);
+  const mend = 'renew it, or name another with --datastore-certfile and --datastore-keyfile';
+  return flaw === undefined ? undefined : new DatastoreError('tls', where, flaw, mend, cause);
 }
 
 function read(file: string | undefined): Buffer | undefined {

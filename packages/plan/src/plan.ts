@@ -14,6 +14,10 @@ export type {
 export * from './ca-set.ts';
 export type { CaSetProblemValues } from './ca-set-problem.ts';
 export * from './check.ts';
+export * from './doctor.ts';
+export * from './doctor-findings.ts';
+export type { CertificateInputs } from './doctor-leaves.ts';
+export type { KubeconfigPart, KubeconfigSight, SecretInputs, TokenFileSight } from './doctor-secrets.ts';
 export { Fingerprints } from './fingerprints.ts';
 export * from './generate-custom-ca-certs.ts';
 export * from './generate-default-ca-certs.ts';

@@ -152,8 +152,11 @@ export function summarizeBackups(
   tree: LeafTree,
   x509: Pick<Core, 'signatureHolds'>,
   now: number,
-): BackupSummary[] {
-  return backupsOf(tree).map((backup) => {
+): LeafPlanned<readonly BackupSummary[]> {
+  const problems = new LeafProblems();
+  checkMachine({ ...tree, holders: [] }, false, problems);
+  if (problems.refused) return { ok: false, problems: problems.list };
+  const plan = backupsOf(tree).map((backup): BackupSummary => {
     const options = { product, backup: backup.path, services: [], force: false };
     const set = new Restoration(tree, backup, options, new LeafProblems());
     for (const { leaves } of chooseServices(options, tree, new LeafProblems()))
@@ -170,6 +173,7 @@ export function summarizeBackups(
       ...(cas.length === 0 ? {} : { cas: state }),
     };
   });
+  return { ok: true, plan };
 }
 
 function chooseBackup(name: string, tree: LeafTree, problems: LeafProblems): Backup | undefined {

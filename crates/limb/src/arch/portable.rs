@@ -1,5 +1,5 @@
-//! Plain Rust: the judge of the other lanes, and what native tests run on. Marked for inlining, since a call into this crate
-//! for each operation takes native tests four times as long.
+//! Plain Rust: the judge of the other lanes, and what native tests run on. For these it is marked for inlining, since a call
+//! into this crate for each operation takes four times as long; a WebAssembly build inlines by itself.
 
 use crate::lanes::{Lanes, Packed};
 
@@ -7,17 +7,17 @@ use crate::lanes::{Lanes, Packed};
 #[derive(Clone, Copy, Debug)]
 pub struct Portable;
 
-#[inline]
+#[cfg_attr(not(target_arch = "wasm32"), inline)]
 fn map_f(a: [f64; 2], b: [f64; 2], f: impl Fn(f64, f64) -> f64) -> [f64; 2] {
     [f(a[0], b[0]), f(a[1], b[1])]
 }
 
-#[inline]
+#[cfg_attr(not(target_arch = "wasm32"), inline)]
 fn map_i(a: [i64; 2], b: [i64; 2], f: impl Fn(i64, i64) -> i64) -> [i64; 2] {
     [f(a[0], b[0]), f(a[1], b[1])]
 }
 
-#[inline]
+#[cfg_attr(not(target_arch = "wasm32"), inline)]
 fn mul_words(a: i64, b: i64) -> [i64; 2] {
     let (a, b) = (a.cast_unsigned(), b.cast_unsigned());
     let low = (a & 0xffff_ffff) * (b & 0xffff_ffff);
@@ -29,117 +29,117 @@ impl Lanes for Portable {
     type F = [f64; 2];
     type I = [i64; 2];
 
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn splat_f(x: f64) -> [f64; 2] {
         [x; 2]
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn load_f(x: [f64; 2]) -> [f64; 2] {
         x
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn store_f(x: [f64; 2]) -> [f64; 2] {
         x
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn splat_i(x: i64) -> [i64; 2] {
         [x; 2]
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn load_i(x: [i64; 2]) -> [i64; 2] {
         x
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn store_i(x: [i64; 2]) -> [i64; 2] {
         x
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn madd(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> [f64; 2] {
         [a[0].mul_add(b[0], c[0]), a[1].mul_add(b[1], c[1])]
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn nmadd(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> [f64; 2] {
         [(-a[0]).mul_add(b[0], c[0]), (-a[1]).mul_add(b[1], c[1])]
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn add_f(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
         map_f(a, b, |x, y| x + y)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn sub_f(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
         map_f(a, b, |x, y| x - y)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn mul_f(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
         map_f(a, b, |x, y| x * y)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn to_bits(a: [f64; 2]) -> [i64; 2] {
         a.map(|x| x.to_bits().cast_signed())
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn from_bits(a: [i64; 2]) -> [f64; 2] {
         a.map(|x| f64::from_bits(x.cast_unsigned()))
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn add_i(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         map_i(a, b, i64::wrapping_add)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn sub_i(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         map_i(a, b, i64::wrapping_sub)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn and(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         map_i(a, b, |x, y| x & y)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn or(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         map_i(a, b, |x, y| x | y)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn xor(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         map_i(a, b, |x, y| x ^ y)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn shl<const N: u32>(a: [i64; 2]) -> [i64; 2] {
         a.map(|x| x << N)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn shr_u<const N: u32>(a: [i64; 2]) -> [i64; 2] {
         a.map(|x| (x.cast_unsigned() >> N).cast_signed())
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn shr_s<const N: u32>(a: [i64; 2]) -> [i64; 2] {
         a.map(|x| x >> N)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn mul_u32(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         map_i(a, b, |x, y| {
             let low = |v: i64| v.cast_unsigned() & 0xffff_ffff;
             (low(x) * low(y)).cast_signed()
         })
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn mul_words_low(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         mul_words(a[0], b[0])
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn mul_words_high(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         mul_words(a[1], b[1])
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn pack_words(low: [i64; 2], high: [i64; 2]) -> [i64; 2] {
         [low, high].map(|x| x[0] & 0xffff_ffff | x[1] << 32)
     }
 }
 
-#[inline]
+#[cfg_attr(not(target_arch = "wasm32"), inline)]
 fn bytes(x: [i64; 2]) -> [u8; 16] {
     (u128::from(x[0].cast_unsigned()) | (u128::from(x[1].cast_unsigned()) << 64)).to_le_bytes()
 }
 
-#[inline]
+#[cfg_attr(not(target_arch = "wasm32"), inline)]
 fn from_bytes(x: [u8; 16]) -> [i64; 2] {
     let halves = u128::from_le_bytes(x);
     #[expect(clippy::cast_possible_truncation)]
@@ -147,7 +147,7 @@ fn from_bytes(x: [u8; 16]) -> [i64; 2] {
 }
 
 /// Units of `N` bytes, alternately of `a` and `b`, from byte `start` on.
-#[inline]
+#[cfg_attr(not(target_arch = "wasm32"), inline)]
 fn zip<const N: usize>(a: [i64; 2], b: [i64; 2], start: usize) -> [i64; 2] {
     let (a, b) = (bytes(a), bytes(b));
     let mut out = [0; 16];
@@ -159,7 +159,7 @@ fn zip<const N: usize>(a: [i64; 2], b: [i64; 2], start: usize) -> [i64; 2] {
     from_bytes(out)
 }
 
-#[inline]
+#[cfg_attr(not(target_arch = "wasm32"), inline)]
 fn map_u32(a: [i64; 2], f: impl Fn(u32) -> u32) -> [i64; 2] {
     #[expect(clippy::cast_possible_truncation)]
     a.map(|x| {
@@ -169,23 +169,23 @@ fn map_u32(a: [i64; 2], f: impl Fn(u32) -> u32) -> [i64; 2] {
 }
 
 impl Packed for Portable {
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn load_bytes(x: &[u8; 16]) -> [i64; 2] {
         from_bytes(*x)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn store_bytes(x: [i64; 2]) -> [u8; 16] {
         bytes(x)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn splat_u8(x: u8) -> [i64; 2] {
         from_bytes([x; 16])
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn splat_u32(x: u32) -> [i64; 2] {
         [(u64::from(x) | (u64::from(x) << 32)).cast_signed(); 2]
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn look_up(table: [i64; 2], index: [i64; 2]) -> [i64; 2] {
         let (table, index) = (bytes(table), bytes(index));
         debug_assert!(index.iter().all(|&i| !(16..128).contains(&i)));
@@ -201,44 +201,44 @@ impl Packed for Portable {
         }
         from_bytes(out)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn add_sat_u8(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         let (a, b) = (bytes(a), bytes(b));
         from_bytes(core::array::from_fn(|i| a[i].saturating_add(b[i])))
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn zip_low_u8(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         zip::<1>(a, b, 0)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn zip_high_u8(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         zip::<1>(a, b, 8)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn zip_low_u16(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         zip::<2>(a, b, 0)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn zip_high_u16(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         zip::<2>(a, b, 8)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn zip_low_u32(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         zip::<4>(a, b, 0)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn zip_high_u32(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         zip::<4>(a, b, 8)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn zip_low_u64(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         [a[0], b[0]]
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn zip_high_u64(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         [a[1], b[1]]
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn add_u32(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
         // The low words' carry is cut off, the high words' carry leaves by itself.
         map_i(a, b, |x, y| {
@@ -247,15 +247,15 @@ impl Packed for Portable {
             high | low
         })
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn shl_u32<const N: u32>(a: [i64; 2]) -> [i64; 2] {
         map_u32(a, |x| x << N)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn shr_u32<const N: u32>(a: [i64; 2]) -> [i64; 2] {
         map_u32(a, |x| x >> N)
     }
-    #[inline]
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn madd_exact(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> [f64; 2] {
         [a[0] * b[0] + c[0], a[1] * b[1] + c[1]]
     }

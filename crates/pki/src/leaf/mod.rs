@@ -360,7 +360,10 @@ impl FastBatch<'_> {
         let sizes = certificates.iter().map(|der| CERTIFICATE.size(der.len()));
         // All at once: a buffer that grew under the keys would leave a copy of them behind.
         let end = at + sizes.sum::<usize>() + keys.len() * EC_PRIVATE_KEY.size(SEC1);
-        out.reserve_exact(end - at);
+        if out.capacity() < end {
+            // Room for longer signatures and names of the next batches, which would move it again.
+            out.reserve_exact(end - at + (end >> 4));
+        }
         out.resize(end, 0);
         write_serials(out, serials);
         for (index, digest) in self.engine.sha256_many(&certificates).iter().enumerate() {

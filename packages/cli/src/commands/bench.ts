@@ -2,7 +2,7 @@ import { Command, Option } from 'clipanion';
 import { cascade, isArray, isInInclusiveRange, isNumber } from 'typanion';
 import type { Context } from '../context.ts';
 import { isKeyType, isWorkers } from '../options.ts';
-import { isOutputFormat, outputDescription } from '../render/structured.ts';
+import { outputOption } from '../shared-options.ts';
 import { bench } from '../verbs/bench.ts';
 
 const isSeconds = cascade(isNumber(), isInInclusiveRange(0.1, 60));
@@ -37,7 +37,7 @@ export class Bench extends Command<Context> {
     description: 'how long each is measured, 0.1 to 60; default 0.5',
   });
   workers = Option.String('--workers', { validator: isWorkers, description: 'threads; default one per core' });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
+  output = outputOption();
 
   async execute(): Promise<number> {
     const { type: types, seconds, workers, output } = this;

@@ -21,6 +21,7 @@ export const commands: readonly CommandEntry[] = [
   ),
   entry('rotate-default-ca-certs', async () => (await import('./rotate-default-ca-certs.ts')).RotateDefaultCaCerts),
   entry('verify', async () => (await import('./verify.ts')).Verify),
+  entry('doctor', async () => (await import('./doctor.ts')).Doctor),
   entry('topology', async () => (await import('./topology.ts')).Topology),
   entry('certificate check', async () => (await import('./certificate/check.ts')).CertificateCheck),
   entry('certificate issue', async () => (await import('./certificate/issue.ts')).CertificateIssue),

@@ -1,6 +1,6 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
-import { isOutputFormat, outputDescription } from '../render/structured.ts';
+import { outputOption } from '../shared-options.ts';
 import { explain } from '../verbs/explain.ts';
 
 /** `k3s-pki explain`. */
@@ -25,7 +25,7 @@ export class Explain extends Command<Context> {
 
   line = Option.String({ name: 'LINE', required: false });
   list = Option.Boolean('--list', false, { description: 'print every message that is known' });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
+  output = outputOption();
 
   async execute(): Promise<number> {
     const { line, list, output } = this;

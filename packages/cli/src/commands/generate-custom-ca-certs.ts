@@ -1,10 +1,10 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultDataDir } from '@k3s-pki/k3s';
 import { customCaDefaults, topologies } from '@k3s-pki/plan';
 import { Command, Option } from 'clipanion';
 import { isEnum } from 'typanion';
 import type { Context } from '../context.ts';
 import { isDays, isKeyType, isPathLength } from '../options.ts';
-import { isOutputFormat, outputDescription } from '../render/structured.ts';
+import { dataDirOption, dryRunOption, outputOption, productOption } from '../shared-options.ts';
 import { generateCustomCaCerts } from '../verbs/generate-custom-ca-certs.ts';
 
 /** `k3s-pki generate-custom-ca-certs`, and the program of that name. Source: K3s `contrib/util/generate-custom-ca-certs.sh`. */
@@ -50,15 +50,8 @@ export class GenerateCustomCaCerts extends Command<Context> {
     ],
   });
 
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'where server/tls is; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: default data dir and first word of the subjects (also from PRODUCT)',
-  });
+  dataDir = dataDirOption('where server/tls is');
+  product = productOption('default data dir and first word of the subjects');
   from = Option.String('--from', {
     description: 'take root, intermediate and service.key over from the data dir of a server',
   });
@@ -98,11 +91,8 @@ export class GenerateCustomCaCerts extends Command<Context> {
   passphraseFile = Option.String('--passphrase-file', {
     description: 'holds the passphrase of an encrypted CA key (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
   });
-  output = Option.String('--output', 'text', {
-    validator: isOutputFormat,
-    description: outputDescription,
-  });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  output = outputOption();
+  dryRun = dryRunOption();
   force = Option.Boolean('--force', false, { description: 'overwrite even a data dir that a server uses' });
 
   async execute(): Promise<number> {

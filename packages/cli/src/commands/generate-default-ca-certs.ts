@@ -1,9 +1,8 @@
-import { defaultCaDays, defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultCaDays, defaultDataDir } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../context.ts';
 import { isDays } from '../options.ts';
-import { isOutputFormat, outputDescription } from '../render/structured.ts';
+import { dataDirOption, dryRunOption, outputOption, productOption } from '../shared-options.ts';
 import { generateDefaultCaCerts } from '../verbs/generate-default-ca-certs.ts';
 
 /** `k3s-pki generate-default-ca-certs`. Source: K3s `pkg/daemons/control/deps/deps.go`, `createSigningCertKey`. */
@@ -32,15 +31,8 @@ export class GenerateDefaultCaCerts extends Command<Context> {
     ],
   });
 
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'where server/tls is; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: default data dir and first word of the subjects (also from PRODUCT)',
-  });
+  dataDir = dataDirOption('where server/tls is');
+  product = productOption('default data dir and first word of the subjects');
   days = Option.String('--days', {
     validator: isDays,
     description: `lifetime; default ${defaultCaDays}, or CATTLE_NEW_SIGNED_CA_EXPIRATION_YEARS times 365`,
@@ -49,8 +41,8 @@ export class GenerateDefaultCaCerts extends Command<Context> {
     description: 'write the complete join token there, with the password that the file holds or a new one',
   });
   reveal = Option.Boolean('--reveal', false, { description: 'show the join token with its password' });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  output = outputOption();
+  dryRun = dryRunOption();
 
   async execute(): Promise<number> {
     const { product, days, tokenFile, reveal, output, dryRun } = this;

@@ -1,10 +1,9 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultDataDir } from '@k3s-pki/k3s';
 import { rotateDefaultDefaults } from '@k3s-pki/plan';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../context.ts';
 import { isDays, isKeyType } from '../options.ts';
-import { isOutputFormat, outputDescription } from '../render/structured.ts';
+import { dataDirOption, dryRunOption, outputOption, productOption } from '../shared-options.ts';
 import { rotateDefaultCaCerts } from '../verbs/rotate-default-ca-certs.ts';
 
 /** `k3s-pki rotate-default-ca-certs`, and the program of that name. Source: K3s `contrib/util/rotate-default-ca-certs.sh`. */
@@ -33,15 +32,8 @@ export class RotateDefaultCaCerts extends Command<Context> {
     ],
   });
 
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'where server/tls is; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: default data dir and first word of the subjects (also from PRODUCT)',
-  });
+  dataDir = dataDirOption('where server/tls is');
+  product = productOption('default data dir and first word of the subjects');
   rootKey = Option.String('--root-key', rotateDefaultDefaults.rootKey, {
     validator: isKeyType,
     description: `key of each new root: rsa:2048 to rsa:8192, ec:p256, ec:p384, ec:p521, ed25519; default ${rotateDefaultDefaults.rootKey}`,
@@ -63,8 +55,8 @@ export class RotateDefaultCaCerts extends Command<Context> {
       'put cross-signed roots before self-signed ones, so that OpenSSL clients which hold only an old CA find it',
   });
   reveal = Option.Boolean('--reveal', false, { description: 'show the new join tokens with their passwords' });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  output = outputOption();
+  dryRun = dryRunOption();
   force = Option.Boolean('--force', false, { description: 'replace a staged set that is not in use yet' });
 
   async execute(): Promise<number> {

@@ -1,8 +1,6 @@
-import { products } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../context.ts';
-import { isOutputFormat, outputDescription } from '../render/structured.ts';
+import { outputOption, productOption } from '../shared-options.ts';
 import { verify } from '../verbs/verify.ts';
 
 /** `k3s-pki verify`: what can be said of a set of CAs without a server. */
@@ -34,15 +32,8 @@ export class Verify extends Command<Context> {
   against = Option.String('--against', {
     description: 'the set in use: a data dir, its server or its tls folder',
   });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: the program in the command to load the files with (also from PRODUCT)',
-  });
-  output = Option.String('--output', 'text', {
-    validator: isOutputFormat,
-    description: outputDescription,
-  });
+  product = productOption('the program in the command to load the files with');
+  output = outputOption();
 
   async execute(): Promise<number> {
     const { dir, against, product, output } = this;

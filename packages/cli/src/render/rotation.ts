@@ -26,7 +26,11 @@ export function rotationText(rotation: Rotation, show: ShowInSet, paint: ReturnT
     const mark = failure === undefined ? paint('green', '✔') : paint('red', '✘');
     const line = `${mark} ${field.padEnd(18)}  ${state.padEnd(17)}  ${show[from](file)}`;
     if (failure === undefined) return [line];
-    return [line, ...messageLines(describeRotationFailure(failure, file, show), paint), `    K3s logs: ${failure.log}`];
+    return [
+      line,
+      ...messageLines(describeRotationFailure(failure, file, show), paint),
+      `    K3s logs: ${field}: ${failure.log}`,
+    ];
   });
   const findings = rotation.findings.flatMap((finding) => {
     const mark = finding.effect === 'fatal' ? paint('red', '✘') : paint('yellow', '!');

@@ -1,13 +1,6 @@
 import { relative, resolve, sep } from 'node:path';
 import { judgeFirstStart, type Product } from '@k3s-pki/k3s';
-import {
-  type CaJudge,
-  planRestore,
-  type RestoreOptions,
-  type RestorePlan,
-  roleOf,
-  summarizeBackups,
-} from '@k3s-pki/plan';
+import { type CaJudge, planRestore, type RestoreOptions, type RestorePlan, summarizeBackups } from '@k3s-pki/plan';
 import type { Context } from '../context.ts';
 import { exitCode } from '../failure.ts';
 import { asFailure } from '../failures.ts';
@@ -47,13 +40,10 @@ async function list(product: Product, root: string, output: OutputFormat, contex
   const { stdout, clock } = context;
   const core = await context.core();
   const { tree } = readLeafTree(root, product, core, [], true);
-  if (roleOf(tree) === undefined) {
-    const problem = { severity: 'error', code: 'no-data-dir', file: '', values: {} } as const;
-    throw leafRefusal('certificate restore', [problem], root, product);
-  }
-  const summaries = summarizeBackups(product, tree, core, Math.floor(clock() / 1000));
-  if (output !== 'text') await writeStructured(stdout, output, backupsJson(summaries, root, product));
-  else stdout.write(backupsText(summaries, root, product, stdout));
+  const listed = summarizeBackups(product, tree, core, Math.floor(clock() / 1000));
+  if (!listed.ok) throw leafRefusal('certificate restore', listed.problems, root, product);
+  if (output !== 'text') await writeStructured(stdout, output, backupsJson(listed.plan, root, product));
+  else stdout.write(backupsText(listed.plan, root, product, stdout));
   return exitCode.done;
 }
 

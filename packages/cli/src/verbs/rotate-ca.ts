@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { planRotateCa, type RotateCaOptions, type RotateCaPlan } from '@k3s-pki/plan';
-import type { RecordSource } from '../bootstrap-record.ts';
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
@@ -13,21 +12,17 @@ import {
   rotateCaPlanText,
   rotateCaText,
 } from '../render/rotate-ca.ts';
-import { type OutputFormat, writeStructured } from '../render/structured.ts';
+import { writeStructured } from '../render/structured.ts';
 import { openDatastoreTarget, readBackFrom } from '../rotating/datastore-target.ts';
 import { readStagedSet, type StagedSet } from '../rotating/staged-set.ts';
 import { openSupervisorTarget } from '../rotating/supervisor-target.ts';
 import type { RotationTarget } from '../rotating/target.ts';
+import type { BootstrapOptions } from './bootstrap/options.ts';
 
 /** Checked options of the command. Paths may be relative to the working directory. */
-export interface RotateCaCommandOptions extends RotateCaOptions {
+export interface RotateCaCommandOptions extends RotateCaOptions, BootstrapOptions {
   readonly path: string;
-  readonly dataDir: string;
   readonly server: string | undefined;
-  readonly tokenFile: string | undefined;
-  /** How the datastore is found. */
-  readonly datastore: Pick<RecordSource, 'configFile' | 'given' | 'timeout'>;
-  readonly output: OutputFormat;
   readonly dryRun: boolean;
 }
 
@@ -61,12 +56,12 @@ export async function rotateCa(options: RotateCaCommandOptions, context: Context
 }
 
 function openTarget(options: RotateCaCommandOptions, context: Context): Promise<RotationTarget> {
-  const { product, server, tokenFile, datastore, via } = options;
+  const { product, server, tokenFile, timeout, via } = options;
   const dataDir = resolve(context.cwd, options.dataDir);
-  const record = { product, dataDir, tokenFile, ...datastore };
+  const record = { ...options, dataDir };
   if (via === 'datastore') return openDatastoreTarget(record, context);
   const readBack = readBackFrom(record, context);
-  return openSupervisorTarget({ product, dataDir, server, tokenFile, timeout: datastore.timeout, readBack }, context);
+  return openSupervisorTarget({ product, dataDir, server, tokenFile, timeout, readBack }, context);
 }
 
 async function makePlan(

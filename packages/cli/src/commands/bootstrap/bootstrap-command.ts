@@ -1,22 +1,14 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultDataDir } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import { isSeconds } from '../../checking/options.ts';
 import type { Context } from '../../context.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { dataDirOption, outputOption, productOption } from '../../shared-options.ts';
 import type { BootstrapOptions } from '../../verbs/bootstrap/options.ts';
 
 /** What the commands on bootstrap data have in common: which datastore, which token, how the report is printed. */
 export abstract class BootstrapCommand extends Command<Context> {
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'data dir of a server; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: default data dir, configuration and variables (also from PRODUCT)',
-  });
+  dataDir = dataDirOption('data dir of a server');
+  product = productOption('default data dir, configuration and variables');
   tokenFile = Option.String('--token-file', {
     description:
       'holds the server token; - is standard input (else K3S_TOKEN_FILE, K3S_TOKEN, the configuration, DIR/server/token)',
@@ -35,7 +27,7 @@ export abstract class BootstrapCommand extends Command<Context> {
     validator: isSeconds,
     description: 'seconds for each step on the network, 1 to 600; default 30',
   });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
+  output = outputOption();
 
   protected get options(): BootstrapOptions {
     const { tokenFile, config, product, dataDir = defaultDataDir(product), timeout, output } = this;

@@ -1,4 +1,5 @@
 import { Command, Option } from 'clipanion';
+import { dryRunOption } from '../../shared-options.ts';
 import { importBootstrap } from '../../verbs/bootstrap/import.ts';
 import { BootstrapCommand } from './bootstrap-command.ts';
 
@@ -30,7 +31,7 @@ export class BootstrapImport extends BootstrapCommand {
   passphraseFile = Option.String('--passphrase-file', {
     description: 'holds the passphrase (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
   });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dryRun = dryRunOption();
   force = Option.Boolean('--force', false, { description: 'import data with which no server starts' });
 
   async execute(): Promise<number> {

@@ -1,4 +1,5 @@
-import { Command, Option } from 'clipanion';
+import { Command } from 'clipanion';
+import { dryRunOption } from '../../shared-options.ts';
 import { pruneBootstrap } from '../../verbs/bootstrap/prune.ts';
 import { BootstrapCommand } from './bootstrap-command.ts';
 
@@ -21,7 +22,7 @@ export class BootstrapPrune extends BootstrapCommand {
     ],
   });
 
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dryRun = dryRunOption();
 
   async execute(): Promise<number> {
     return pruneBootstrap({ ...this.options, dryRun: this.dryRun }, this.context);

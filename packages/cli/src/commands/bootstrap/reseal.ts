@@ -1,4 +1,5 @@
 import { Command, Option } from 'clipanion';
+import { dryRunOption } from '../../shared-options.ts';
 import { resealBootstrap } from '../../verbs/bootstrap/reseal.ts';
 import { BootstrapCommand } from './bootstrap-command.ts';
 
@@ -29,7 +30,7 @@ export class BootstrapReseal extends BootstrapCommand {
   newTokenFile = Option.String('--new-token-file', {
     description: 'holds the token to seal with; - is standard input',
   });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dryRun = dryRunOption();
 
   async execute(): Promise<number> {
     const { newTokenFile, dryRun } = this;

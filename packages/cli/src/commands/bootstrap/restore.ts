@@ -1,4 +1,5 @@
 import { Command, Option } from 'clipanion';
+import { dryRunOption } from '../../shared-options.ts';
 import { restoreBootstrap } from '../../verbs/bootstrap/restore.ts';
 import { BootstrapCommand } from './bootstrap-command.ts';
 
@@ -13,8 +14,8 @@ export class BootstrapRestore extends BootstrapCommand {
       every file of the bootstrap data is written as it is in the datastore, all of them or none. Files that differ are
       copied to DIR/server/bootstrap-backups first. Modes of files that are there stay; new ones get 0600.
 
-      Stop K3s first. With embedded etcd, which runs only while K3s does, use another server of the cluster as the
-      endpoint. K3s makes the leaf certificates anew when it starts.
+      Stop K3s first. Embedded etcd runs only while K3s does: there a server that has lost its files takes them from
+      another one when it starts with --server. K3s makes the leaf certificates anew when it starts.
     `,
     examples: [
       ['After server/tls was lost', '$0 bootstrap restore'],
@@ -22,7 +23,7 @@ export class BootstrapRestore extends BootstrapCommand {
     ],
   });
 
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dryRun = dryRunOption();
   force = Option.Boolean('--force', false, { description: 'go on although K3s runs' });
 
   async execute(): Promise<number> {

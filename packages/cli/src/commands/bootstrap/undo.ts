@@ -1,4 +1,5 @@
 import { Command, Option } from 'clipanion';
+import { dryRunOption } from '../../shared-options.ts';
 import { undoBootstrap } from '../../verbs/bootstrap/undo.ts';
 import { BootstrapCommand } from './bootstrap-command.ts';
 
@@ -20,7 +21,7 @@ export class BootstrapUndo extends BootstrapCommand {
   });
 
   backup = Option.String('--backup', { description: 'the backup to go back to; default the newest' });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dryRun = dryRunOption();
 
   async execute(): Promise<number> {
     const { backup, dryRun } = this;

@@ -1,9 +1,10 @@
-import { defaultDataDir, products, renewalDays } from '@k3s-pki/k3s';
+import { defaultDataDir, renewalDays } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
 import { isEnum } from 'typanion';
 import { isEndpoint, isFailOn, isRelease, isSeconds } from '../../checking/options.ts';
 import type { Context } from '../../context.ts';
 import { isDays, separated } from '../../options.ts';
+import { productOption } from '../../shared-options.ts';
 import { certificateCheck, checkFormats } from '../../verbs/certificate-check.ts';
 
 /** `k3s-pki certificate check`. */
@@ -55,11 +56,7 @@ export class CertificateCheck extends Command<Context> {
   service = Option.Array('-s,--service', [], {
     description: 'of the data dir only the files of these services, repeated or separated by commas',
   });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2 (also from PRODUCT)',
-  });
+  product = productOption();
   releaseDays = Option.String('--k3s-version', {
     validator: isRelease,
     description: 'release whose renewal window counts, such as v1.33.1+k3s1; default a current one',

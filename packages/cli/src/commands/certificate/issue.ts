@@ -3,7 +3,7 @@ import { Command, Option } from 'clipanion';
 import { isEnum, makeValidator } from 'typanion';
 import type { Context } from '../../context.ts';
 import { isCount, isDays, isDomain, isKeyType, isWorkers } from '../../options.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { outputOption } from '../../shared-options.ts';
 import { issue } from '../../verbs/issue.ts';
 
 const isAddress = makeValidator<unknown, string>({
@@ -112,10 +112,7 @@ export class CertificateIssue extends Command<Context> {
   passphraseFile = Option.String('--passphrase-file', {
     description: 'holds the passphrase of encrypted CA keys (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
   });
-  output = Option.String('--output', 'text', {
-    validator: isOutputFormat,
-    description: outputDescription,
-  });
+  output = outputOption();
 
   async execute(): Promise<number> {
     const { profile, caDir, dataDir, from, csr, nodes, nodeName: name, days, keyType, clusterDomain, serviceIp } = this;

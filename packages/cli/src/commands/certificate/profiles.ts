@@ -1,6 +1,6 @@
-import { Command, Option } from 'clipanion';
+import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { outputOption } from '../../shared-options.ts';
 import { listProfiles } from '../../verbs/profiles.ts';
 
 /** `k3s-pki certificate profiles`: the rows of K3s's leaf table. */
@@ -19,10 +19,7 @@ export class CertificateProfiles extends Command<Context> {
     ],
   });
 
-  output = Option.String('--output', 'text', {
-    validator: isOutputFormat,
-    description: outputDescription,
-  });
+  output = outputOption();
 
   async execute(): Promise<number> {
     return listProfiles(this.output, this.context);

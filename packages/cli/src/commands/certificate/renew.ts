@@ -1,10 +1,9 @@
-import { defaultDataDir, products, renewalDays } from '@k3s-pki/k3s';
+import { defaultDataDir, renewalDays } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import { isWithin } from '../../checking/options.ts';
 import type { Context } from '../../context.ts';
 import { isDomain, separated } from '../../options.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { dataDirOption, dryRunOption, outputOption, productOption } from '../../shared-options.ts';
 import { certificateRenew } from '../../verbs/certificate-renew.ts';
 
 /** `k3s-pki certificate renew`. Source of its rules: K3s `pkg/daemons/control/deps/deps.go`. */
@@ -46,20 +45,10 @@ export class CertificateRenew extends Command<Context> {
     validator: isDomain,
     description: 'domain of a serving-kube-apiserver certificate that cannot be read; default cluster.local',
   });
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'where server and agent are; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: default data dir and names of files and services (also from PRODUCT)',
-  });
-  output = Option.String('--output', 'text', {
-    validator: isOutputFormat,
-    description: outputDescription,
-  });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dataDir = dataDirOption('where server and agent are');
+  product = productOption('default data dir and names of files and services');
+  output = outputOption();
+  dryRun = dryRunOption();
   exitCode = Option.Boolean('--exit-code', false, { description: 'exit with 3 when something was renewed, or is due' });
 
   async execute(): Promise<number> {

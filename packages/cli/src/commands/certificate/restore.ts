@@ -1,9 +1,8 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultDataDir } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../../context.ts';
 import { separated } from '../../options.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { dataDirOption, dryRunOption, outputOption, productOption } from '../../shared-options.ts';
 import { restore } from '../../verbs/restore.ts';
 
 /** `k3s-pki certificate restore`. K3s has no such verb. */
@@ -37,20 +36,10 @@ export class CertificateRestore extends Command<Context> {
   service = Option.Array('-s,--service', [], {
     description: 'services, repeated or separated by commas; default all that the backup has',
   });
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'where server and agent are; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: default data dir and names of files and services (also from PRODUCT)',
-  });
-  output = Option.String('--output', 'text', {
-    validator: isOutputFormat,
-    description: outputDescription,
-  });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dataDir = dataDirOption('where server and agent are');
+  product = productOption('default data dir and names of files and services');
+  output = outputOption();
+  dryRun = dryRunOption();
   force = Option.Boolean('--force', false, {
     description: 'go on although K3s runs, a key does not fit, or CAs in use are replaced',
   });

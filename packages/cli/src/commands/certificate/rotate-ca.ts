@@ -1,13 +1,9 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
-import { isSeconds } from '../../checking/options.ts';
-import type { Context } from '../../context.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
 import { rotateCa } from '../../verbs/rotate-ca.ts';
+import { BootstrapCommand } from '../bootstrap/bootstrap-command.ts';
 
 /** `k3s-pki certificate rotate-ca`. Source: K3s `pkg/cli/cert/cert.go`, `rotateCA`. */
-export class CertificateRotateCa extends Command<Context> {
+export class CertificateRotateCa extends BootstrapCommand {
   static override paths = [['certificate', 'rotate-ca']];
 
   static override usage = Command.Usage({
@@ -41,41 +37,11 @@ export class CertificateRotateCa extends Command<Context> {
   server = Option.String('--server', {
     description: 'https://HOST:PORT of a server; default this machine, port 6443 (rke2: 9345)',
   });
-  tokenFile = Option.String('--token-file', { description: 'holds the server token; - is standard input' });
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'data dir of this server; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2 (also from PRODUCT)',
-  });
-  configFile = Option.String('--config', {
-    description: "K3s's configuration file; default /etc/rancher/NAME/config.yaml",
-  });
-  endpoint = Option.String('--datastore-endpoint', { description: "as K3s's own option; default as K3s finds it" });
-  caFile = Option.String('--datastore-cafile', { description: 'CA of the datastore' });
-  certFile = Option.String('--datastore-certfile', { description: 'client certificate for the datastore' });
-  keyFile = Option.String('--datastore-keyfile', { description: 'key of the client certificate' });
-  timeout = Option.String('--timeout', '10', {
-    validator: isSeconds,
-    description: 'seconds without an answer of the server or datastore; default 10',
-  });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
   dryRun = Option.Boolean('--dry-run', false, { description: 'check and print the plan, send nothing' });
 
   async execute(): Promise<number> {
-    const { product, force, offline, server, tokenFile, output, dryRun, configFile, staging: path } = this;
-    const { dataDir = defaultDataDir(product), endpoint, caFile, certFile, keyFile, timeout } = this;
+    const { force, offline, server, dryRun, staging: path } = this;
     const via = offline ? 'datastore' : 'supervisor';
-    const given = {
-      'datastore-endpoint': endpoint,
-      'datastore-cafile': caFile,
-      'datastore-certfile': certFile,
-      'datastore-keyfile': keyFile,
-    };
-    const datastore = { configFile, given, timeout };
-    return rotateCa({ product, force, via, path, dataDir, server, tokenFile, datastore, output, dryRun }, this.context);
+    return rotateCa({ ...this.options, force, via, path, server, dryRun }, this.context);
   }
 }

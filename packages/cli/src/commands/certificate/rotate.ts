@@ -1,9 +1,8 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultDataDir } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../../context.ts';
 import { separated } from '../../options.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { dataDirOption, dryRunOption, outputOption, productOption } from '../../shared-options.ts';
 import { rotate } from '../../verbs/rotate.ts';
 
 /** `k3s-pki certificate rotate`. Source: K3s `pkg/cli/cert/cert.go`, `rotate`. */
@@ -34,20 +33,10 @@ export class CertificateRotate extends Command<Context> {
   service = Option.Array('-s,--service', [], {
     description: 'services, repeated or separated by commas; default all of the machine',
   });
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'where server and agent are; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: default data dir and names of files and services (also from PRODUCT)',
-  });
-  output = Option.String('--output', 'text', {
-    validator: isOutputFormat,
-    description: outputDescription,
-  });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  dataDir = dataDirOption('where server and agent are');
+  product = productOption('default data dir and names of files and services');
+  output = outputOption();
+  dryRun = dryRunOption();
   force = Option.Boolean('--force', false, { description: 'go on although K3s runs or its CAs are unfit' });
 
   async execute(): Promise<number> {

@@ -1,7 +1,7 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { isCount, isKeyType, isWorkers } from '../../options.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { outputOption } from '../../shared-options.ts';
 import { generateKeys } from '../../verbs/key-generate.ts';
 
 /** `k3s-pki key generate`. */
@@ -31,10 +31,7 @@ export class KeyGenerate extends Command<Context> {
     description: 'worker threads for RSA; default one per core',
   });
   out = Option.String('--out', '-', { description: 'folder for the keys; default - (standard output)' });
-  output = Option.String('--output', 'text', {
-    validator: isOutputFormat,
-    description: outputDescription,
-  });
+  output = outputOption();
 
   async execute(): Promise<number> {
     const { type, count, workers, out, output } = this;

@@ -1,9 +1,8 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultDataDir } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../../context.ts';
 import { isCount, isServiceKeyType } from '../../options.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { dataDirOption, dryRunOption, outputOption, productOption } from '../../shared-options.ts';
 import { rotateServiceKey } from '../../verbs/service-account.ts';
 
 /** `k3s-pki service-account rotate`. */
@@ -28,15 +27,8 @@ export class ServiceAccountRotate extends Command<Context> {
     ],
   });
 
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'where server/tls/service.key is; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: decides the default data dir (also from PRODUCT)',
-  });
+  dataDir = dataDirOption('where server/tls/service.key is');
+  product = productOption('decides the default data dir');
   out = Option.String('--out', { description: 'the folder STAGE, for rotate-ca --path' });
   keyType = Option.String('--key-type', 'rsa:2048', {
     validator: isServiceKeyType,
@@ -46,8 +38,8 @@ export class ServiceAccountRotate extends Command<Context> {
     validator: isCount,
     description: 'how many old keys stay, the newest first, at least 1; default all',
   });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
-  dryRun = Option.Boolean('--dry-run', false, { description: 'print the plan, write nothing' });
+  output = outputOption();
+  dryRun = dryRunOption();
 
   async execute(): Promise<number> {
     const { product, dataDir = defaultDataDir(product), out, keyType, keep, output, dryRun } = this;

@@ -1,8 +1,7 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultDataDir } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../../context.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { dataDirOption, outputOption, productOption } from '../../shared-options.ts';
 import { printCaHash } from '../../verbs/token.ts';
 
 /** `k3s-pki token hash`. */
@@ -27,16 +26,9 @@ export class TokenHash extends Command<Context> {
   });
 
   file = Option.String({ name: 'FILE', required: false });
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'where server/tls is; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: decides the default data dir (also from PRODUCT)',
-  });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
+  dataDir = dataDirOption('where server/tls is');
+  product = productOption('decides the default data dir');
+  output = outputOption();
 
   async execute(): Promise<number> {
     const { file, product, dataDir = defaultDataDir(product), output } = this;

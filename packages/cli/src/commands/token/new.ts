@@ -1,7 +1,7 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { isTokenUser } from '../../options.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { outputOption } from '../../shared-options.ts';
 import { newToken } from '../../verbs/token.ts';
 
 /** `k3s-pki token new`. */
@@ -37,7 +37,7 @@ export class TokenNew extends Command<Context> {
   });
   out = Option.String('--out', { description: 'a new file with mode 0600, or - for standard output' });
   reveal = Option.Boolean('--reveal', false, { description: 'print the token, like --out -' });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
+  output = outputOption();
   dryRun = Option.Boolean('--dry-run', false, { description: 'say what would be written, write nothing' });
 
   async execute(): Promise<number> {

@@ -1,8 +1,7 @@
-import { defaultDataDir, products } from '@k3s-pki/k3s';
+import { defaultDataDir } from '@k3s-pki/k3s';
 import { Command, Option } from 'clipanion';
-import { isEnum } from 'typanion';
 import type { Context } from '../../context.ts';
-import { isOutputFormat, outputDescription } from '../../render/structured.ts';
+import { dataDirOption, outputOption, productOption } from '../../shared-options.ts';
 import type { TokenOptions } from '../../verbs/token.ts';
 
 /** What the commands that read a token have in common: where it is found, and how the report is printed. */
@@ -10,16 +9,9 @@ export abstract class TokenCommand extends Command<Context> {
   tokenFile = Option.String('--token-file', {
     description: 'holds the token; - is standard input (else K3S_TOKEN_FILE, K3S_TOKEN, DIR/server/token)',
   });
-  dataDir = Option.String('--data-dir', {
-    env: 'DATA_DIR',
-    description: 'data dir of a server; default /var/lib/rancher/NAME (also from DATA_DIR)',
-  });
-  product = Option.String('--product', 'k3s', {
-    env: 'PRODUCT',
-    validator: isEnum(products),
-    description: 'k3s or rke2: default data dir and names of variables (also from PRODUCT)',
-  });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
+  dataDir = dataDirOption('data dir of a server');
+  product = productOption('default data dir and names of variables');
+  output = outputOption();
 
   protected get tokenOptions(): TokenOptions {
     const { tokenFile, product, dataDir = defaultDataDir(product), output } = this;

@@ -13,6 +13,7 @@ import type {
 } from '@k3s-pki/k3s';
 import type { Message } from '../../failure.ts';
 import type { ShowPath } from '../english.ts';
+import { duration } from './check.ts';
 
 /** How the files of the set in use and of the new set are shown. */
 export type ShowInSet = Readonly<Record<RotationSet, ShowPath>>;
@@ -90,7 +91,7 @@ const findingWords: FindingWords = {
     hint: 'stage both halves',
   }),
   'older-than-current': ({ seconds }, file, show) => ({
-    error: `${show.proposed(file)}: older than the file in use by ${duration(seconds)}; K3s stores that time, and its next start stops because the file on the disk is newer`,
+    error: `${show.proposed(file)}: older than the file in use by ${duration(seconds)}; K3s stores that time, and its next start stops: the file on the disk is newer than datastore and could cause a cluster outage`,
     hint: 'k3s-pki certificate rotate-ca sends the time of the rotation; with K3s itself: touch the staged files first',
   }),
   'same-ca': ({ other, subject }, file, show) => ({
@@ -155,11 +156,4 @@ export function describeRotationFinding({ code, file, values }: RotationFinding,
 /** The words for what stops working. */
 export function describeConsequence({ code, values }: RotationConsequence): Message {
   return (consequenceWords[code] as (values: unknown) => Message)(values);
-}
-
-function duration(seconds: number): string {
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} minutes`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} hours`;
-  return `${Math.round(seconds / 86_400)} days`;
 }

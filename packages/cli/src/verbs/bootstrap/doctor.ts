@@ -31,7 +31,8 @@ export async function doctorBootstrap(options: BootstrapOptions, context: Contex
   }
 }
 
-async function examine(
+/** Opens a record and compares it with the disk; a reason where it does not open. */
+export async function examine(
   record: OpenStore['records'][number],
   { store, root }: OpenStore,
   context: Context,

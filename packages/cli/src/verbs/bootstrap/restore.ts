@@ -3,10 +3,9 @@ import { reconcile } from '@k3s-pki/k3s';
 import { bootstrapFacts, planRestoreBootstrap, type RestoreBootstrapPlan } from '@k3s-pki/plan';
 import { commit, lock, stage, unlock } from '@k3s-pki/stage';
 import { readBootstrapDisk } from '../../bootstrap-disk.ts';
-import { type OpenRecord, openRecord } from '../../bootstrap-record.ts';
+import type { OpenRecord } from '../../bootstrap-record.ts';
 import type { Context } from '../../context.ts';
-import { exitCode, Failure, internalError } from '../../failure.ts';
-import { asFailure } from '../../failures.ts';
+import { Failure, internalError } from '../../failure.ts';
 import { findHolders } from '../../holders.ts';
 import { bootstrapMessages as words } from '../../messages/english/bootstrap.ts';
 import { describeHolder } from '../../messages/english/rotate.ts';
@@ -14,6 +13,7 @@ import { restoreJson, restoreText } from '../../render/bootstrap.ts';
 import { writeMessages } from '../../render/messages.ts';
 import { writeStructured } from '../../render/structured.ts';
 import type { BootstrapWriteOptions } from './options.ts';
+import { readStore } from './run.ts';
 
 export interface RestoreBootstrapOptions extends BootstrapWriteOptions {
   readonly force: boolean;
@@ -21,20 +21,11 @@ export interface RestoreBootstrapOptions extends BootstrapWriteOptions {
 
 /** Writes the files on the disk from the datastore, all of them or none; files that differ are copied first. */
 export async function restoreBootstrap(options: RestoreBootstrapOptions, context: Context): Promise<number> {
-  try {
-    const record = await openRecord(options, context);
-    try {
-      if (!options.force && !options.dryRun) await refuseRunning(record.root, options, context);
-      if (options.dryRun) await print((await makePlan(record, context)).plan, record, options, context);
-      else await write(record, options, context);
-      return exitCode.done;
-    } finally {
-      record.document.fill(0);
-      await record.close();
-    }
-  } catch (error) {
-    throw asFailure(error);
-  }
+  return readStore(options, context, async (record) => {
+    if (!options.force && !options.dryRun) await refuseRunning(record.root, options, context);
+    if (options.dryRun) await print((await makePlan(record, context)).plan, record, options, context);
+    else await write(record, options, context);
+  });
 }
 
 async function makePlan(record: OpenRecord, context: Context) {

@@ -1,7 +1,7 @@
 import { Command, Option } from 'clipanion';
 import { isEndpoint, isSeconds } from '../../../checking/options.ts';
 import type { Context } from '../../../context.ts';
-import { isOutputFormat, outputDescription } from '../../../render/structured.ts';
+import { outputOption } from '../../../shared-options.ts';
 import { rotateCaStatus } from '../../../verbs/rotate-ca-status.ts';
 
 /** `k3s-pki certificate rotate-ca status`. */
@@ -33,7 +33,7 @@ export class CertificateRotateCaStatus extends Command<Context> {
     validator: isSeconds,
     description: 'seconds to wait for each; default 10',
   });
-  output = Option.String('--output', 'text', { validator: isOutputFormat, description: outputDescription });
+  output = outputOption();
 
   async execute(): Promise<number> {
     const { ca, nodes, connect, timeout: seconds, output } = this;
