@@ -157,14 +157,51 @@ test('wrong usage is said at once', () => {
   assert.is(stderr.match(/error:/g)?.length, 3);
 });
 
-test('--out names a file that is there: nothing is rotated', async () => {
+test('the place of --out is looked at first, in a dry run too', async () => {
   const it = await cluster();
   put(it.dir, { 'new-token': 'old\n' });
   const before = tree(it.dir);
-  const { code, stderr } = rotate(it, '--out', join(it.dir, 'new-token'));
+  for (const [path, message] of [
+    ['new-token', /new-token: exists already/],
+    ['nowhere/new-token', /nowhere: there is no such folder/],
+  ] as const) {
+    for (const more of [[], ['--dry-run']]) {
+      const { code, stderr } = rotate(it, '--out', join(it.dir, path), ...more);
+      assert.is(code, 1);
+      assert.match(stderr, message);
+      assert.equal(tree(it.dir), before);
+    }
+  }
+});
+
+test('a configuration that holds the old token is named: the next start would stop over it', async () => {
+  const it = await cluster();
+  const own = join(folder(), 'config.yaml');
+  writeFileSync(own, `https-listen-port: 1\ntoken: ${password}\n`);
+  const { code, stderr } = rotate(it, '--config', own);
+  assert.is(code, 0, stderr);
+  assert.match(stderr, 'the configuration of the server still holds the old token');
+  assert.not.ok(stderr.includes(password));
+});
+
+test('the old token from standard input, which can be read once', async () => {
+  const it = await cluster();
+  rmSync(join(it.dir, 'server/token'));
+  const words = ['token', 'rotate', '--offline', '--data-dir', it.dir, '--token-file', '-'];
+  const { code, stderr } = k3sPki(words, { env, input: `${password}\n` });
+  assert.is(code, 0, stderr);
+  assert.equal(Object.keys(it.records()), [bootstrapKey(tokenOf(it.dir).slice(-32))]);
+});
+
+test('nobody listens: a stopped server is for --offline', async () => {
+  const it = await cluster();
+  const token = join(folder(), 'token');
+  writeFileSync(token, `K10${'ab'.repeat(32)}::server:${password}\n`);
+  const words = ['token', 'rotate', '--data-dir', it.dir, '--token-file', token, '--server', 'https://127.0.0.1:1'];
+  const { code, stderr } = k3sPki(words, { env });
   assert.is(code, 1);
-  assert.match(stderr, /new-token/);
-  assert.equal(tree(it.dir), before);
+  assert.match(stderr, 'nothing listens there');
+  assert.match(stderr, '--offline');
 });
 
 test('a data dir without a password file: the record has it', async () => {

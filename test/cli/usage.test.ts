@@ -83,9 +83,16 @@ for (const [label, args, error, hint] of [
   [
     'half a command',
     ['certificate'],
-    'certificate needs one more word: check, issue, profiles',
+    'certificate needs one more word: check, issue, profiles, renew, rotate, restore, rotate-ca\n',
     'k3s-pki certificate check --help',
   ],
+  [
+    'an option that must be there',
+    ['certificate', 'rotate-ca', '--force'],
+    'certificate rotate-ca needs --path',
+    'see k3s-pki certificate rotate-ca --help',
+  ],
+  ['an argument that must be there', ['verify'], 'verify needs DIR', 'see k3s-pki verify --help'],
   [
     'misspelt command',
     ['generate-custom-ca-cert'],

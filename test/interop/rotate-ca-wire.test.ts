@@ -92,6 +92,8 @@ if (judge !== undefined) {
       assert.match(stderr, 'holds none of the files that rotate-ca reads');
       assert.ok(stderr.includes(hint), stderr);
     }
+    const wrong = k3sPki([...command(server, renewed), '--output', 'json']);
+    assert.equal(Object.keys(JSON.parse(wrong.stdout)), ['command', 'ok', 'problems']);
     const same = rotate(server, dataDir);
     assert.is(same.code, 1);
     assert.match(same.stderr, 'nothing to rotate');

@@ -21,14 +21,6 @@ export function asFailure(error: unknown): unknown {
   return error;
 }
 
-/** The failure with a report of its messages for `--output json|yaml`, unless it has one. */
-export function withReport(command: string, error: unknown): unknown {
-  if (!(error instanceof Failure) || error.report !== undefined) return error;
-  const { messages, code, cause } = error;
-  const problems = messages.map(({ error: message, hint }) => ({ severity: 'error', message, hint }));
-  return new Failure(messages, { code, cause, report: { command, ok: false, problems } });
-}
-
 function isAbort(error: unknown): boolean {
   return (
     (error instanceof CoreError && error.code === 'aborted') ||

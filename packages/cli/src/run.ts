@@ -51,12 +51,17 @@ async function parse(command: CommandClass, words: string[], context: Context): 
     return cli.process(words, context);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw usage(await syntaxMessage(error as Error, command, cli));
+    throw usage(await syntaxMessage(error as Error, command, words, cli));
   }
 }
 
 /** One line for clipanion's syntax errors, which are paragraphs. */
-async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli<Context>): Promise<Message> {
+async function syntaxMessage(
+  { message }: Error,
+  command: CommandClass,
+  words: readonly string[],
+  cli: Cli<Context>,
+): Promise<Message> {
   const path = command.paths?.[0]?.join(' ') ?? '';
   const see = `see k3s-pki ${path} --help`;
   const option = /Unsupported option name \("([^"]+)"\)/.exec(message)?.[1];
@@ -72,14 +77,23 @@ async function syntaxMessage({ message }: Error, command: CommandClass, cli: Cli
     return { error: `option ${/option ([-\w]+)/.exec(message)?.[1] ?? ''} needs a value`, hint: see };
   }
   if (/Not enough positional arguments/.test(message)) {
-    const words = cli.definitions().flatMap(({ usage }) => [...usage.matchAll(/<(.+?)>/g)].map(([, name]) => name));
-    return { error: `${path} needs ${words.join(', ')}`, hint: see };
+    const names = cli.definitions().flatMap(({ usage }) => [...usage.matchAll(/<(.+?)>/g)].map(([, name]) => name));
+    return { error: `${path} needs ${names.join(', ')}`, hint: see };
   }
   const extra = /Extraneous positional argument \("([^"]+)"\)/.exec(message)?.[1];
   if (extra !== undefined) {
     return mayBeSecret(path.split(' '), extra)
       ? { error: 'unexpected argument', hint: tokenHint }
       : { error: `unexpected argument ${JSON.stringify(extra)}`, hint: see };
+  }
+  const missing = cli
+    .definitions()
+    .flatMap(({ options }) => options)
+    .filter(({ required }) => required)
+    .flatMap(({ definition }) => /--[\w-]+/.exec(definition)?.[0] ?? [])
+    .filter((name) => !words.some((word) => word === name || word.startsWith(`${name}=`)));
+  if (/^Command not found/.test(message) && missing.length > 0) {
+    return { error: `${path} needs ${missing.join(', ')}`, hint: see };
   }
   // clipanion's words for a surplus argument behind an optional one.
   if (/^Command not found/.test(message)) return { error: 'too many arguments', hint: see };
@@ -92,7 +106,8 @@ async function unknownCommand(words: readonly string[]): Promise<Failure> {
     const option = words[0] ?? '';
     return usage({ error: `unknown option ${option}`, hint: 'k3s-pki --help lists the commands' });
   }
-  const below = groupOf(given.split(' ')).map(({ path }) => path.at(-1));
+  const depth = given.split(' ').length;
+  const below = [...new Set(groupOf(given.split(' ')).map(({ path }) => path[depth]))];
   if (below.length > 0) {
     return usage({
       error: `${given} needs one more word: ${below.join(', ')}`,
@@ -132,8 +147,16 @@ async function report(error: unknown, words: readonly string[], context: Context
   const failure = asFailure(error, context);
   writeMessages('error', failure.messages, context);
   const format = structuredFormat(words);
-  if (failure.report !== undefined && format) await writeStructured(context.stdout, format, failure.report);
+  if (format !== undefined && failure.code !== exitCode.usage) {
+    await writeStructured(context.stdout, format, failure.report ?? reportOf(failure, words));
+  }
   return failure.code;
+}
+
+/** What programs get of a failure that has no report of its own: its messages. */
+function reportOf({ messages }: Failure, words: readonly string[]): Record<string, unknown> {
+  const problems = messages.map(({ error: message, hint }) => ({ severity: 'error', message, hint }));
+  return { command: commandOf(words)?.path.join(' '), ok: false, problems };
 }
 
 function asFailure(error: unknown, { env, stderr }: Context): Failure {

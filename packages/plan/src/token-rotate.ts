@@ -50,6 +50,8 @@ export interface TokenRotateSnapshot {
   readonly passwords: readonly string[];
   /** The CA hash of the cluster. */
   readonly caHash: string;
+  /** Where a server has its token beside `server/token`, for people; absent where it has not, or nobody knows. */
+  readonly tokenFrom?: string;
   /** Rows of the password file, or why it can't be read; absent where nobody shows it. */
   readonly passwd?: { readonly rows: readonly PasswdRow[] } | { readonly fault: string };
   /** Whether an agent token of its own was set. */
@@ -75,11 +77,12 @@ export interface TokenRotatePlan {
   /** What this program writes, relative to the data dir; over the wire the server does. */
   readonly files: readonly string[];
   readonly record: TokenRotateSnapshot['record'];
+  readonly tokenFrom?: string;
   /** Worth a warning. `short`: the password is easier to guess than those that K3s makes. */
   readonly remarks: readonly TokenRotateRemark[];
 }
 
-export type TokenRotateRemark = 'short' | 'record-elsewhere' | 'forced';
+export type TokenRotateRemark = 'short' | 'record-elsewhere' | 'old-token-set' | 'forced';
 
 export type PlannedTokenRotation =
   | { readonly ok: true; readonly plan: TokenRotatePlan }
@@ -88,7 +91,7 @@ export type PlannedTokenRotation =
 /** Plans a new server token, or says all that stands in its way. Source: K3s `pkg/server/handlers/token.go`. */
 export function planTokenRotate(options: TokenRotateOptions, snapshot: TokenRotateSnapshot): PlannedTokenRotation {
   const { product, via, force, newToken } = options;
-  const { caHash, passwd, agentToken, tokenFiles, record, holders } = snapshot;
+  const { caHash, passwd, agentToken, tokenFiles, record, holders, tokenFrom } = snapshot;
   const problems: TokenRotateProblem[] = newToken === undefined ? [] : newTokenProblems(newToken, snapshot);
   const rows = passwd !== undefined && 'rows' in passwd ? passwd.rows : undefined;
   if (passwd !== undefined && 'fault' in passwd) problems.push({ code: 'passwd-damaged', reason: passwd.fault });
@@ -103,6 +106,7 @@ export function planTokenRotate(options: TokenRotateOptions, snapshot: TokenRota
   const remarks: TokenRotateRemark[] = [
     ...(password !== undefined && password.length < shortest ? (['short'] as const) : []),
     ...(record.kind === 'elsewhere' ? (['record-elsewhere'] as const) : []),
+    ...(tokenFrom === undefined ? [] : (['old-token-set'] as const)),
     ...(record.kind === 'unread' || holders.length > 0 ? (['forced'] as const) : []),
   ];
   const plan = {
@@ -114,6 +118,7 @@ export function planTokenRotate(options: TokenRotateOptions, snapshot: TokenRota
     caHash,
     files: via === 'datastore' ? [...tokenFiles, ...(rows === undefined ? [] : [passwdFile])] : [],
     record,
+    ...(tokenFrom === undefined ? {} : { tokenFrom }),
     remarks,
   } satisfies TokenRotatePlan;
   return { ok: true, plan: deepFreeze(plan) };

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import {
   changeOf,
   type Datastore,
+  DatastoreError,
   dropBackup,
   type Entry,
   listBackups,
@@ -35,9 +36,10 @@ import { Failure, internalError } from '../failure.ts';
 import { findHolders } from '../holders.ts';
 import { bootstrapMessages } from '../messages/english/bootstrap.ts';
 import { tokenRotateMessages as words } from '../messages/english/token-rotate.ts';
-import { caBundle } from '../token-source.ts';
+import { writeMessages } from '../render/messages.ts';
+import { caBundle, findToken } from '../token-source.ts';
 import { passwdFrom, type TokenFiles, tokenFiles } from './token-files.ts';
-import type { RecoveredRotation, TokenRotated, TokenTarget } from './token-target.ts';
+import { type RecoveredRotation, type TokenRotated, type TokenTarget, UncertainRotation } from './token-target.ts';
 
 const command = 'token rotate';
 const ownToken = 'server/token';
@@ -59,21 +61,29 @@ const ownToken = 'server/token';
  * a random one that died with its run does no harm. `bootstrap doctor` and `bootstrap prune` come to the same.
  */
 export async function openTokenDatastore(
-  source: RecordSource,
+  named: RecordSource,
   { dryRun, force }: { readonly dryRun: boolean; readonly force: boolean },
   context: Context,
 ): Promise<TokenTarget> {
-  const root = resolve(context.cwd, source.dataDir);
+  const root = resolve(context.cwd, named.dataDir);
+  // Once: it may come from a pipe.
+  const source = named.tokenFile === undefined ? named : { ...named, found: await findToken(named, context) };
   // Before the lock, which makes files: a wrong data dir stays as it is.
   await (await openStore(source, context)).close();
-  const holders = await findHolders(root, source.product, context);
+  const holders = await holdersOf(source, root, context);
   const held = dryRun ? undefined : await lock(root, { clock: context.clock });
   try {
     const stopped = holders.length === 0 || force;
     const recovered = held !== undefined && stopped ? await settleHalf(source, root, context) : undefined;
-    const record = await openRecord(source, context);
+    if (recovered === undefined && held !== undefined && held.recovery.kind !== 'clean') {
+      writeMessages('warning', [{ error: `${root}: ${held.recovery.detail}` }], context);
+    }
+    // What was finished counts, whichever token was named.
+    const now = recovered?.kind === 'finished' ? { ...named, tokenFile: undefined } : source;
+    // Past the first change Ctrl-C waits for the end, as in a commit of files: the steps are few, each with its time limit.
+    const record = await openRecord(now, { ...context, signal: new AbortController().signal });
     try {
-      const state = await look(record, context);
+      const state = await look(record, now, context);
       return {
         where: record.where,
         tokenPlace: join(root, ownToken),
@@ -97,6 +107,12 @@ export async function openTokenDatastore(
   }
 }
 
+/** Who uses the data dir; the supervisor's port is that of the configuration file which is named. */
+function holdersOf({ product, configFile }: RecordSource, root: string, { env, cwd }: Context) {
+  const named = configFile === undefined ? {} : { [`${product.toUpperCase()}_CONFIG_FILE`]: resolve(cwd, configFile) };
+  return findHolders(root, product, { env: { ...env, ...named } });
+}
+
 interface State {
   readonly snapshot: Omit<TokenTarget['snapshot'], 'holders'>;
   readonly disk: BootstrapDisk;
@@ -105,7 +121,7 @@ interface State {
   readonly passwd: Uint8Array | undefined;
 }
 
-async function look(record: OpenRecord, context: Context): Promise<State> {
+async function look(record: OpenRecord, { tokenFile }: RecordSource, context: Context): Promise<State> {
   const { root, data, where, passphrase, token } = record;
   const disk = readBootstrapDisk(root);
   const paths = new Map<string, string>(bootstrapFields.map(({ name, file }) => [name, file]));
@@ -122,6 +138,7 @@ async function look(record: OpenRecord, context: Context): Promise<State> {
     snapshot: {
       passwords: [passphrase, token.passphrase],
       caHash: caBundle(bundle, from, await context.core(), context).caHash.hash,
+      ...(tokenFile === undefined && token.from !== join(root, ownToken) ? { tokenFrom: token.from } : {}),
       ...passwdFrom(passwd),
       agentToken: files.agentToken,
       tokenFiles: files.ofServer,
@@ -166,6 +183,7 @@ async function replace(
   };
   // Staged first: a full disk is found out before the datastore changes.
   const staged = await stage({ root, directories, writes }, { clock, signal, lock: held, verify });
+  signal.throwIfAborted();
   const key = bootstrapKey(password);
   const backup = await translated(async () => {
     const records = [changeOf(key, undefined, after), changeOf(entry.key, entry, undefined)];
@@ -196,7 +214,11 @@ async function create(
   backup: string,
   where: string,
 ): Promise<string> {
-  const swapped = await store.swap(key, 'absent', after);
+  const swapped = await store.swap(key, 'absent', after).catch((error) => {
+    // Not known whether it is there: the backup lets the next run see.
+    if (!(error instanceof DatastoreError && error.code === 'outcome-unknown')) dropBackup(backup);
+    throw error;
+  });
   if (swapped.kind === 'conflict') {
     dropBackup(backup);
     throw new Failure([bootstrapMessages.changedMeanwhile(where, key)]);
@@ -210,8 +232,11 @@ async function create(
 }
 
 async function removeOld(store: Datastore, old: Entry, where: string, backup: string): Promise<void> {
-  const removed = await translated(() => store.remove(old.key, old.revision));
-  if (removed.kind === 'conflict') throw new Failure([words.oldChanged(where, old.key, backup)]);
+  const removed = await store.remove(old.key, old.revision).catch((error) => {
+    if (!(error instanceof DatastoreError)) throw error;
+    throw new UncertainRotation([words.oldLeftBehind(where, old.key, error.message)], { cause: error });
+  });
+  if (removed.kind === 'conflict') throw new UncertainRotation([words.oldChanged(where, old.key, backup)]);
 }
 
 async function readBack(store: Datastore, where: string, password: string): Promise<TokenRotated['readBack']> {

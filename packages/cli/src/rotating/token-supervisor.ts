@@ -11,14 +11,22 @@ import {
 import { pendingFields, type TokenRotateSnapshot } from '@k3s-pki/plan';
 import { defaultServer, openSupervisor, type Supervisor, SupervisorError } from '@k3s-pki/supervisor';
 import { readBootstrapDisk } from '../bootstrap-disk.ts';
-import { type OpenRecord, opened, openRecord, type RecordSource } from '../bootstrap-record.ts';
+import {
+  type OpenRecord,
+  type OpenStore,
+  opened,
+  openStore,
+  type RecordSource,
+  theRecord,
+} from '../bootstrap-record.ts';
 import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';
 import { tokenRotateMessages as words } from '../messages/english/token-rotate.ts';
+import { readFile } from '../snapshot.ts';
 import { caBundle, findToken } from '../token-source.ts';
 import { ownHash } from './supervisor-target.ts';
 import { passwdFrom } from './token-files.ts';
-import type { TokenRotated, TokenTarget } from './token-target.ts';
+import { type TokenRotated, type TokenTarget, UncertainRotation } from './token-target.ts';
 
 export interface SupervisorTokenOptions {
   readonly record: RecordSource;
@@ -43,7 +51,9 @@ export async function openTokenSupervisor(options: SupervisorTokenOptions, conte
   const caHash = token.caHash || ownHash(dataDir, hashOf);
   if (caHash === undefined) throw new Failure([words.unpinned(from, address)]);
   const pin = { caHash, hashOf };
-  const supervisor = await openSupervisor(address, pin, { product, patience: timeout * 1000, signal: context.signal });
+  const supervisor = await reached(
+    openSupervisor(address, pin, { product, patience: timeout * 1000, signal: context.signal }),
+  );
   const { fields, local } = await serverDisk(supervisor, password, dataDir);
   const record = await tryRecord({ ...options.record, found }, context);
   return {
@@ -67,25 +77,40 @@ export async function openTokenSupervisor(options: SupervisorTokenOptions, conte
       return { readBack: await readBack(record, newPassword) };
     },
     close: async () => {
-      if ('store' in record) await record.close();
+      if ('why' in record) return;
+      record.document.fill(0);
+      await record.close();
     },
   };
+}
+
+/** A server that does not answer may be stopped on purpose. */
+async function reached(opening: Promise<Supervisor>): Promise<Supervisor> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (error instanceof SupervisorError && error.code === 'unreachable') {
+      throw new Failure([words.unreachable(error.message)], { cause: error });
+    }
+    throw error;
+  }
 }
 
 /** The files of the server's disk: from the server, which gives them when it has embedded etcd, or of this machine, if it is
  *  of the same cluster. `local`: this machine is a server. */
 async function serverDisk(supervisor: Supervisor, password: string, dataDir: string) {
-  const disk = readBootstrapDisk(dataDir);
-  const own = disk.file(tlsFile.caBundle('server'))?.content;
-  const local = own !== undefined && Buffer.from(own).equals(supervisor.caCerts);
+  const own = readFile(join(dataDir, tlsFile.caBundle('server')));
+  const local = typeof own === 'object' && 'bytes' in own && Buffer.from(own.bytes).equals(supervisor.caCerts);
   const given = await supervisor.serverBootstrap(password);
   if (given !== undefined) {
     const { files } = dataOf(given, supervisor);
+    given.fill(0);
     return { fields: (field: string) => files.get(field)?.content, local };
   }
-  const files = new Map<string, string>(bootstrapFields.map(({ name, file }) => [name, file]));
-  const fields = (field: string) => disk.file(files.get(field) ?? '')?.content;
-  return { fields: local ? fields : undefined, local };
+  if (!local) return { fields: undefined, local };
+  const disk = readBootstrapDisk(dataDir);
+  const paths = new Map<string, string>(bootstrapFields.map(({ name, file }) => [name, file]));
+  return { fields: (field: string) => disk.file(paths.get(field) ?? '')?.content, local };
 }
 
 function dataOf(document: Uint8Array, { host }: Supervisor): BootstrapData {
@@ -99,12 +124,15 @@ function dataOf(document: Uint8Array, { host }: Supervisor): BootstrapData {
 
 type TriedRecord = OpenRecord | { readonly why: string };
 
-/** Opens the record, or says why it can't be. */
+/** Opens the record, or says why it can't be. Throws Failure for several, over which K3s fails half-way. */
 async function tryRecord(source: RecordSource, context: Context): Promise<TriedRecord> {
+  let found: OpenStore | undefined;
   try {
-    return await openRecord(source, context);
+    found = await openStore(source, context);
+    return { ...found, ...(await theRecord(found)) };
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
+    await found?.close();
+    if (!(error instanceof Failure) || (found !== undefined && found.records.length > 1)) throw error;
     return { why: error.messages[0]?.error ?? '' };
   }
 }
@@ -141,12 +169,5 @@ async function readBack(record: TriedRecord, password: string): Promise<TokenRot
 async function explained(error: unknown, record: TriedRecord, password: string): Promise<unknown> {
   if (!(error instanceof SupervisorError) || error.code === 'credentials' || error.code === 'forbidden') return error;
   if (!error.inDoubt && error.code !== 'refused' && error.code !== 'stranger') return error;
-  return new UncertainRotation(error, await readBack(record, password));
-}
-
-/** The server may have replaced the token or not. */
-export class UncertainRotation extends Failure {
-  constructor(cause: SupervisorError, seen: TokenRotated['readBack']) {
-    super([words.inDoubt(cause.message, seen)], { cause });
-  }
+  return new UncertainRotation([words.inDoubt(error.message, await readBack(record, password))], { cause: error });
 }

@@ -1,4 +1,5 @@
 import type { TokenRotateSnapshot } from '@k3s-pki/plan';
+import { Failure } from '../failure.ts';
 
 /** A cluster whose server token can be replaced. */
 export interface TokenTarget {
@@ -26,3 +27,6 @@ export interface TokenRotated {
   /** The file that holds the record from before; absent over the wire. */
   readonly backup?: string;
 }
+
+/** It failed when the new token may count already, so that whoever has it must keep it. */
+export class UncertainRotation extends Failure {}

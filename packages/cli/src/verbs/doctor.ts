@@ -20,7 +20,7 @@ import { newestOf } from '../doctor/newest.ts';
 import { installedRelease } from '../doctor/release.ts';
 import { readServer } from '../doctor/server.ts';
 import { exitCode, Failure } from '../failure.ts';
-import { asFailure, withReport } from '../failures.ts';
+import { asFailure } from '../failures.ts';
 import { findHolders } from '../holders.ts';
 import { doctorMessages } from '../messages/english/doctor.ts';
 import { type DoctorReport, doctorJson, doctorText } from '../render/doctor.ts';
@@ -52,7 +52,7 @@ export async function doctor(options: DoctorOptions, context: Context): Promise<
     else await writeStructured(context.stdout, output, doctorJson(whole));
     return diagnosis.ok ? exitCode.done : exitCode.refused;
   } catch (error) {
-    throw withReport('doctor', asFailure(error));
+    throw asFailure(error);
   }
 }
 

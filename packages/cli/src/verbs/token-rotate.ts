@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { formatToken, randomPassword, tokenFileText } from '@k3s-pki/k3s';
 import { newPassword, planTokenRotate, type TokenRotatePlan } from '@k3s-pki/plan';
 import { StageError } from '@k3s-pki/stage';
@@ -17,8 +17,9 @@ import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { refusedTokenJson, type TokenRotateReport, tokenRotateJson, tokenRotateText } from '../render/token-rotate.ts';
 import { openTokenDatastore } from '../rotating/token-datastore.ts';
 import { tokenOutput } from '../rotating/token-files.ts';
-import { openTokenSupervisor, UncertainRotation } from '../rotating/token-supervisor.ts';
-import type { TokenTarget } from '../rotating/token-target.ts';
+import { openTokenSupervisor } from '../rotating/token-supervisor.ts';
+import { type TokenTarget, UncertainRotation } from '../rotating/token-target.ts';
+import { exists } from '../snapshot.ts';
 import { readInput } from '../token-source.ts';
 
 /** Checked options of the command. Paths may be relative to the working directory. */
@@ -40,6 +41,7 @@ export interface TokenRotateCommandOptions {
 export async function rotateToken(options: TokenRotateCommandOptions, context: Context): Promise<number> {
   try {
     refuseContradictions(options);
+    refuseOutput(options, context);
     const given = await givenToken(options, context);
     const target = await openTarget(options, context);
     try {
@@ -66,6 +68,14 @@ function refuseContradictions({ record, via, server, newTokenFile, out }: TokenR
     ...(via === 'datastore' && server !== undefined ? [words.serverOffline] : []),
   ];
   if (problems.length > 0) throw new Failure(problems, { code: exitCode.usage });
+}
+
+/** What is wrong with the place of `--out` shows before anything is asked or changed. */
+function refuseOutput({ out }: TokenRotateCommandOptions, { cwd }: Context): void {
+  if (out === undefined) return;
+  const path = resolve(cwd, out);
+  if (!exists(dirname(path))) throw new Failure([tokenMessages.noFolder(dirname(path))]);
+  if (exists(path)) throw new Failure([words.outputExists(path)]);
 }
 
 /** The text of the new token, and where it came from. Throws Failure without a word of it. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import {
+  bootstrapKey,
   formatToken,
   hashMismatch,
   maskToken,
@@ -41,7 +41,7 @@ export async function showToken(options: TokenOptions & { reveal: boolean }, con
   return translated('token show', async () => {
     const found = await findToken(options, context);
     const remarks = tokenRemarks(found.token);
-    const reveal = options.reveal ? bootstrapKey(found.token) : undefined;
+    const reveal = options.reveal ? recordKey(found.token) : undefined;
     const { stdout } = context;
     if (options.output !== 'text') await writeStructured(stdout, options.output, tokenJson(found, reveal, remarks));
     else stdout.write(tokenText(found, reveal, stdout));
@@ -269,10 +269,9 @@ function refuseTwoOutputs({ out, reveal }: TokenTarget): void {
     throw new Failure([tokenMessages.twoOutputs], { code: exitCode.usage });
 }
 
-/** The key of the bootstrap data that this token opens. Source: K3s `pkg/cluster/encrypt.go`, `storageKey`. */
-function bootstrapKey(token: Token): string {
-  if (token.kind === 'bootstrap') return '';
-  return `/bootstrap/${createHash('sha256').update(token.password).digest('hex').slice(0, 12)}`;
+/** The key of the bootstrap data that this token opens; a bootstrap token opens none. */
+function recordKey(token: Token): string {
+  return token.kind === 'bootstrap' ? '' : bootstrapKey(token.password);
 }
 
 function warnOfFileHash({ caHash, certificates, from }: CaBundle, context: Context): void {

@@ -2,7 +2,6 @@ import { topologyOf } from '@k3s-pki/k3s';
 import { readCaSet, unreadableIn } from '../ca-set.ts';
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
-import { withReport } from '../failures.ts';
 import { writeMessages } from '../render/messages.ts';
 import { writeStructured } from '../render/structured.ts';
 import { topologyJson, topologyText } from '../render/topology.ts';
@@ -35,17 +34,13 @@ export async function topology(dir: string, output: TopologyFormat, context: Con
 async function drawn(dir: string, { core: load, clock, cwd }: Context) {
   const core = await load();
   const at = Math.floor(clock() / 1000);
-  try {
-    const located = readCaSet(cwd, dir, core);
-    const unreadable = unreadableIn(located, (file) => !file.endsWith('.key'));
-    const found = topologyOf(located.set.files, core, at);
-    if (found.nodes.length > 0) return { report: { located, topology: found, at }, unreadable };
-    const none = {
-      error: `${located.tls}: no CA certificate is in it`,
-      hint: `k3s-pki verify ${dir} names every problem`,
-    };
-    throw new Failure(unreadable.length > 0 ? unreadable : [none]);
-  } catch (error) {
-    throw withReport('topology', error);
-  }
+  const located = readCaSet(cwd, dir, core);
+  const unreadable = unreadableIn(located, (file) => !file.endsWith('.key'));
+  const found = topologyOf(located.set.files, core, at);
+  if (found.nodes.length > 0) return { report: { located, topology: found, at }, unreadable };
+  const none = {
+    error: `${located.tls}: no CA certificate is in it`,
+    hint: `k3s-pki verify ${dir} names every problem`,
+  };
+  throw new Failure(unreadable.length > 0 ? unreadable : [none]);
 }

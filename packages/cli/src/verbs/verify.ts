@@ -4,7 +4,6 @@ import { setAfterRotation, verifyCaSet } from '@k3s-pki/plan';
 import { type LocatedCaSet, readCaSet, unreadableIn } from '../ca-set.ts';
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
-import { withReport } from '../failures.ts';
 import type { ShowPath } from '../messages/english.ts';
 import { type OutputFormat, writeStructured } from '../render/structured.ts';
 import { type VerifyReport, verifyJson, verifyText } from '../render/verify.ts';
@@ -28,12 +27,8 @@ export async function verify(options: VerifyOptions, context: Context): Promise<
 async function judged({ dir, against }: VerifyOptions, { core: load, clock, cwd }: Context): Promise<Judged> {
   const core = await load();
   const at = Math.floor(clock() / 1000);
-  try {
-    const located = readCaSet(cwd, dir, core);
-    return against === undefined ? alone(located, core, at) : rotated(located, readCaSet(cwd, against, core), core, at);
-  } catch (error) {
-    throw withReport('verify', error);
-  }
+  const located = readCaSet(cwd, dir, core);
+  return against === undefined ? alone(located, core, at) : rotated(located, readCaSet(cwd, against, core), core, at);
 }
 
 type Judged = Omit<VerifyReport, 'product'>;

@@ -1,4 +1,4 @@
-import { normaliseFault, type Product } from '@k3s-pki/k3s';
+import { normaliseFault } from '@k3s-pki/k3s';
 import type { TokenRotatePlan, TokenRotateProblem, TokenRotateRemark } from '@k3s-pki/plan';
 import type { Message } from '../../failure.ts';
 import type { RecoveredRotation, TokenRotated } from '../../rotating/token-target.ts';
@@ -74,7 +74,7 @@ export function describeTokenRotateProblem(problem: TokenRotateProblem, from: st
 
 /** What is worth a warning. */
 export function describeTokenRotateRemark(remark: TokenRotateRemark, plan: TokenRotatePlan): Message {
-  const { record } = plan;
+  const { record, tokenFrom } = plan;
   const why = record.kind === 'read' ? '' : record.why;
   const remarks: Record<TokenRotateRemark, Message> = {
     short: {
@@ -84,6 +84,10 @@ export function describeTokenRotateRemark(remark: TokenRotateRemark, plan: Token
     'record-elsewhere': {
       error: `the server alone knows whether a rotation of CAs waits for its restart, which this would revert: ${why}`,
       hint: 'run this on the server, or be sure that it was restarted since the last rotate-ca',
+    },
+    'old-token-set': {
+      error: `${tokenFrom} still holds the old token: a server that starts with it stops with "bootstrap data already found and encrypted with different token"`,
+      hint: 'write the new token there before the start',
     },
     forced: {
       error: record.kind === 'read' ? 'K3s seems to run' : `not looked for a rotation that waits: ${why}`,
@@ -102,7 +106,7 @@ export function tokenRollout({ product, nodePassword, via }: TokenRotatePlan, pl
       : [
           {
             what: `${nodePassword === 'unknown' ? 'unless agents have a token of their own, ' : ''}give every agent the new token where it has one (token in its config.yaml, ${variable} of its service), then restart it`,
-            command: restart(product, 'agent'),
+            command: `systemctl restart ${unitOf(product, 'agent')}`,
           },
         ];
   return [
@@ -111,7 +115,7 @@ export function tokenRollout({ product, nodePassword, via }: TokenRotatePlan, pl
     },
     {
       what: via === 'supervisor' ? 'restart the servers, one after the other' : 'start the servers',
-      command: restart(product, 'server'),
+      command: `systemctl ${via === 'supervisor' ? 'restart' : 'start'} ${unitOf(product, 'server')}`,
     },
     ...agents,
     { what: 'keep the old token as long as snapshots and backups from before are kept: they open with it alone' },
@@ -121,10 +125,6 @@ export function tokenRollout({ product, nodePassword, via }: TokenRotatePlan, pl
 export interface RolloutLine {
   readonly what: string;
   readonly command?: string;
-}
-
-function restart(product: Product, role: 'server' | 'agent'): string {
-  return `systemctl restart ${unitOf(product, role)}`;
 }
 
 export const tokenRotateMessages = {
@@ -148,6 +148,14 @@ export const tokenRotateMessages = {
     error: '--server and --offline are both given',
     hint: '--offline asks no server',
   },
+  unreachable: (message: string): Message => ({
+    error: message,
+    hint: 'name a running server with --server https://HOST:6443 (RKE2: 9345); for a stopped one: --offline',
+  }),
+  outputExists: (path: string): Message => ({
+    error: `${path}: exists already`,
+    hint: 'a token is written to a new file only: name another one',
+  }),
   noServerCa: (where: string, file: string): Message => ({
     error: `${file}: there is no such file, and ${where} has no server CA either`,
     hint: 'name the data dir of a server with --data-dir',
@@ -156,6 +164,10 @@ export const tokenRotateMessages = {
     `the server does not give its files (it has no embedded etcd), so ${where} cannot be compared with its disk`,
   stillOld: (where: string): string => `${where} has no record under the new token`,
   oldLeft: (where: string): string => `${where} has another record beside that of the new token`,
+  oldLeftBehind: (where: string, key: string, reason: string): Message => ({
+    error: `${where}: ${key}: the token was rotated, but the old record could not be removed: ${reason}`,
+    hint: 'run token rotate --offline again: it finishes this, and nothing else',
+  }),
   oldChanged: (where: string, key: string, backup: string): Message => ({
     error: `${where}: ${key}: the token was rotated, but a server changed the old record meanwhile, so it was left there`,
     hint: `stop every server, then k3s-pki bootstrap doctor; the record from before is in ${backup}`,
