@@ -101,7 +101,7 @@ test('files newer than the datastore: fatal, with K3s line for line, and the men
   assert.equal(report.nextStart.lines, [line]);
   assert.match(k3sPki(['explain', line]).stdout, 'datastore');
   const mend = report.findings.find(({ code }) => code === 'disk-newer')?.mend ?? '';
-  const command = /^k3s-pki ([\w -]+ --data-dir \S+)/.exec(mend)?.[1]?.split(' ') ?? [];
+  const command = /: k3s-pki ([\w -]+ --data-dir \S+)$/.exec(mend)?.[1]?.split(' ') ?? [];
   assert.is(k3sPki(command, { env }).code, 0);
   assert.is(look(dir).nextStart.outcome, 'starts');
 });

@@ -99,12 +99,12 @@ const words: Words = {
   'disk-newer': ({ files }, _, place) => ({
     text: `${files.length === 1 ? 'a file differs' : `${files.length} files differ`} from the datastore and ${files.length === 1 ? 'was' : 'were'} changed after it was saved there; the datastore would win, so K3s refuses`,
     k3s: newerThanDatastore(files.map(place.show)),
-    mend: `${program('bootstrap restore', place)} (writes the files of the datastore, keeps copies); if those of the disk are right, load them with rotate-ca afterwards`,
+    mend: `take the files of the datastore, copies are kept (if those of the disk are right, load them with rotate-ca afterwards): ${program('bootstrap restore', place)}`,
   }),
   'record-of-other-token': ({ keys, from }, _, place) => ({
     text: `${keys.join(', ')} does not belong to the token in ${from}`,
     k3s: 'bootstrap data already found and encrypted with different token',
-    mend: `find the token of the record (another server's server/token), then ${program('bootstrap reseal --token-file OLD --new-token-file NEW', place)}`,
+    mend: `find the token of the record (another server's server/token), then: ${program('bootstrap reseal --token-file OLD --new-token-file NEW', place)}`,
   }),
   'stale-token': ({ from, opens }, _, { product }) => ({
     text: `the token in ${from} comes before ${opens} and is another one, and the record belongs to the latter`,
@@ -114,7 +114,7 @@ const words: Words = {
   'record-damaged': ({ key, reason }, _, place) => ({
     text: `${key} does not open: ${reason}`,
     k3s: 'cipher: message authentication failed',
-    mend: `${program('bootstrap undo', place)} puts back the record before the last change of this program; else restore the datastore from its backup`,
+    mend: `restore the datastore from its backup, or put back the record before the last change of this program: ${program('bootstrap undo', place)}`,
   }),
   'rotation-waits': ({ files }, _, { product, show }) => ({
     text: `a rotation waits for the restart: the datastore has newer CAs, and wins over ${files.map(show).join(', ')}`,
@@ -139,24 +139,24 @@ const words: Words = {
     text: `K3s keeps it and does not notice: ${describeOverlooked(faults)}`,
     ...(name === undefined
       ? {}
-      : { mend: `${program(`certificate rotate --service ${name}`, place)}, with K3s stopped` }),
+      : { mend: `with K3s stopped: ${program(`certificate rotate --service ${name}`, place)}` }),
   }),
   'leaf-expired': ({ notAfter }, _, { product }) => ({
     text: `expired on ${day(notAfter)}; the next start renews it`,
     mend: `systemctl restart ${service(product)}`,
   }),
   'leaves-renewed': ({ leaves, days }) => ({
-    text: `the next start renews ${leaves.length} of them: ${[...new Set(leaves.map(({ reasons }) => describeReasons(reasons, days)))].join('; ')}`,
+    text: `the next start renews ${renewedLeaves(leaves, days)}`,
   }),
   'supervisor-refused': (_values, _file, place) => ({
     text: "the supervisor's certificate is of other CAs, and K3s does not make it anew: agents and clients refuse it",
     k3s: 'CA cert validation failed',
-    mend: `${program(`certificate rotate --service ${place.product}-server`, place)}, with K3s stopped`,
+    mend: `with K3s stopped: ${program(`certificate rotate --service ${place.product}-server`, place)}`,
   }),
   'supervisor-marked': () => ({ text: "the next start makes the supervisor's certificate anew" }),
   'supervisor-unreadable': (_values, _file, place) => ({
     text: "holds no certificate that can be read; the supervisor's certificate cannot be judged",
-    mend: `${program(`certificate rotate --service ${place.product}-server`, place)}, with K3s stopped`,
+    mend: `with K3s stopped: ${program(`certificate rotate --service ${place.product}-server`, place)}`,
   }),
   'token-absent': () => ({
     text: 'not there: unless its configuration names the token, a start cannot open the record in the datastore',
@@ -263,6 +263,16 @@ function newerThanDatastore(paths: readonly string[]): string {
 function program(command: string, { root, product }: Pick<DoctorPlace, 'root' | 'product'>): string {
   const dir = root === defaultDataDir(product) ? '' : ` --data-dir ${quoted(root)}`;
   return `k3s-pki ${command}${dir}${product === 'k3s' ? '' : ` --product ${product}`}`;
+}
+
+/** The files, those with the same reasons together. */
+function renewedLeaves(leaves: DoctorFindingValues['leaves-renewed']['leaves'], days: number): string {
+  const byReason = new Map<string, string[]>();
+  for (const { file, reasons } of leaves) {
+    const reason = describeReasons(reasons, days);
+    byReason.set(reason, [...(byReason.get(reason) ?? []), file.replace('server/tls/', '')]);
+  }
+  return [...byReason].map(([reason, files]) => `${files.join(', ')} (${reason})`).join('; ');
 }
 
 function staleMend(rewritten: boolean): string {
