@@ -111,9 +111,10 @@ const words: Words = {
     k3s: 'bootstrap data already found and encrypted with different token',
     mend: `write the token of ${opens} into config.yaml, ${product.toUpperCase()}_TOKEN or the service, or remove it there`,
   }),
-  'record-damaged': ({ key, reason }, _, place) => ({
-    text: `${key} does not open: ${reason}`,
-    k3s: 'cipher: message authentication failed',
+  'record-damaged': ({ reason }, _, place) => ({
+    text: reason,
+    // What opens and is no bootstrap data fails in other words.
+    ...(reason.includes('does not open') ? { k3s: 'cipher: message authentication failed' } : {}),
     mend: `restore the datastore from its backup, or put back the record before the last change of this program: ${program('bootstrap undo', place)}`,
   }),
   'rotation-waits': ({ files }, _, { product, show }) => ({
