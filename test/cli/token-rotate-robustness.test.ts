@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { unseal } from '@k3s-pki/datastore';
@@ -6,7 +7,7 @@ import { bootstrapKey, normaliseToken, parseBootstrapData } from '@k3s-pki/k3s';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Cluster, cluster, password } from './bootstrap-cluster.ts';
-import { folder, k3sPki } from './program.ts';
+import { folder, k3sPki, startK3sPki, tree } from './program.ts';
 
 /** kill -9 at each step of `token rotate --offline` that changes the disk. */
 const test = suite('token-rotate-robustness');
@@ -63,7 +64,67 @@ for (const [what, more] of [
   });
 }
 
+for (const file of ['server/token', 'server/cred/passwd']) {
+  test(`a disk that fails at ${file}: files and record are those from before`, async () => {
+    const it = await cluster();
+    const before = apart(tree(it.dir));
+    const records = it.records();
+    const out = join(it.dir, 'new-token');
+    const { code, stderr } = rotate(it, ['--out', out], { NODE_OPTIONS: killer, FAIL_RENAME: file });
+    assert.is(code, 1, stderr);
+    assert.match(stderr, /error: .*server\//);
+    assert.equal(it.records(), records);
+    assert.equal(apart(tree(it.dir)), before);
+    assert.is(rotate(it, []).code, 0);
+  });
+}
+
+test('a link in the place of server/token is refused before the record changes', async () => {
+  const it = await cluster();
+  const elsewhere = join(it.dir, 'elsewhere');
+  renameSync(join(it.dir, 'server/token'), elsewhere);
+  symlinkSync(elsewhere, join(it.dir, 'server/token'));
+  const before = tree(it.dir);
+  const { code, stderr } = rotate(it, []);
+  assert.is(code, 1);
+  assert.match(stderr, /server\/token/);
+  assert.equal(tree(it.dir), before);
+});
+
+test('two at once: one after the other or one refused, and one record that server/token opens', async () => {
+  const it = await cluster();
+  const words = ['token', 'rotate', '--offline', '--data-dir', it.dir];
+  const ends = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const child = startK3sPki(words, { env: { K3S_CONFIG_FILE: config } });
+      let stderr = '';
+      child.stderr?.on('data', (text) => {
+        stderr += text;
+      });
+      child.stdout?.resume();
+      const [code] = await once(child, 'close');
+      return { code, stderr };
+    }),
+  );
+  assert.ok(ends.some(({ code }) => code === 0));
+  for (const { code, stderr } of ends) {
+    if (code !== 0) assert.match(stderr, /another run|different token|changed meanwhile|multiple bootstrap keys/);
+  }
+  const now = passwordIn(it);
+  assert.equal(Object.keys(it.records()), [bootstrapKey(now)]);
+  const passwd = readFileSync(join(it.dir, 'server/cred/passwd'), 'utf8');
+  assert.is(await opens(it, now), passwd);
+  assert.match(passwd, `${now},server,server`);
+});
+
 test.run();
+
+/** Without the database, whose rows have a history, and the folder of backups, which stays. */
+function apart(files: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(files).filter(([path]) => !path.startsWith('server/db') && path !== 'server/bootstrap-backups'),
+  );
+}
 
 function passwordIn({ dir }: Cluster): string {
   return normaliseToken(readFileSync(join(dir, 'server/token'), 'utf8').trim()) ?? '';

@@ -4,7 +4,7 @@ import type { TokenRotatePlan, TokenRotateProblem } from '@k3s-pki/plan';
 import type { Message } from '../failure.ts';
 import { describeTokenRotateRemark, tokenRollout } from '../messages/english/token-rotate.ts';
 import type { RecoveredRotation, TokenRotated, TokenTarget } from '../rotating/token-target.ts';
-import { painter } from '../terminal.ts';
+import { columns, painter } from '../terminal.ts';
 import { version } from '../version.ts';
 import { numbered } from './text.ts';
 
@@ -44,7 +44,7 @@ export function tokenRotateText(report: TokenRotateReport, stdout: Writable): st
             : []),
         ];
   const steps = tokenRollout(plan, target.tokenPlace).flatMap(({ what, command }, index) => [
-    ...numbered(index + 1, what, width),
+    ...numbered(index + 1, what, Math.min(columns(stdout), 100)),
     ...(command === undefined ? [] : [`       ${command}`]),
   ]);
   return [...head, `${agentLine(plan)}`, '', paint('bold', 'Rollout'), ...steps, ''].join('\n');
@@ -106,6 +106,3 @@ export function refusedTokenJson(
     problems: messages.map(({ error: message, hint }, index) => ({ code: problems[index]?.code, message, hint })),
   };
 }
-
-/** Columns of a report. */
-const width = 100;

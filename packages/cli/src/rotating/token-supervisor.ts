@@ -25,7 +25,7 @@ import { tokenRotateMessages as words } from '../messages/english/token-rotate.t
 import { readFile } from '../snapshot.ts';
 import { caBundle, findToken } from '../token-source.ts';
 import { ownHash } from './supervisor-target.ts';
-import { passwdFrom } from './token-files.ts';
+import { passwdFrom, tokenFiles } from './token-files.ts';
 import { type TokenRotated, type TokenTarget, UncertainRotation } from './token-target.ts';
 
 export interface SupervisorTokenOptions {
@@ -63,7 +63,7 @@ export async function openTokenSupervisor(options: SupervisorTokenOptions, conte
       passwords: [password],
       caHash: hashOf(supervisor.caCerts),
       ...passwdFrom(fields?.('PasswdFile')),
-      agentToken: false,
+      agentToken: local && tokenFiles(dataDir, password).agentToken,
       tokenFiles: [],
       record: recordState(record, fields, local),
       holders: [],
