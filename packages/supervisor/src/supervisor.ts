@@ -122,7 +122,7 @@ export class Supervisor {
       body: bootstrapData,
       most: mostStatus,
     });
-    this.#expect(answer, 204);
+    this.#expect(answer, 204, true);
   }
 
   /** Replaces the server token's password. Source: K3s `pkg/server/handlers/token.go`, `TokenRequest`. */
@@ -136,7 +136,7 @@ export class Supervisor {
         body,
         most: mostStatus,
       });
-      this.#expect(answer, 200);
+      this.#expect(answer, 200, true);
     } finally {
       body.fill(0);
     }
@@ -146,7 +146,8 @@ export class Supervisor {
     return exchange(this.#url, { ...question, trust: this.caCerts }, this.#limits);
   }
 
-  #expect(answer: Answer, wanted: number): void {
+  /** `change`: something was to be changed, and an answer that is not K3s's leaves it in doubt. */
+  #expect(answer: Answer, wanted: number, change = false): void {
     const { status } = answer;
     if (status === wanted) return;
     const message = statusMessage(answer);
@@ -165,8 +166,7 @@ export class Supervisor {
       });
     }
     // An answer without a Status comes from something in between, or from another program.
-    if (message === undefined)
-      throw stranger(this.#url, `answers ${status} and no Status of Kubernetes`, wanted === 204);
+    if (message === undefined) throw stranger(this.#url, `answers ${status} and no Status of Kubernetes`, change);
     const id = /\b(\w+) error ID (\d{5})\b/.exec(message);
     throw new SupervisorError(
       'refused',

@@ -16,7 +16,7 @@ import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';
 import { isoTime } from '../render/structured.ts';
 import { readSnapshot } from '../snapshot.ts';
-import { caBundle, findToken } from '../token-source.ts';
+import { caBundle, type FoundToken } from '../token-source.ts';
 import { bootstrapSet } from './bootstrap-set.ts';
 import type { Loaded, RotationTarget } from './target.ts';
 
@@ -25,7 +25,7 @@ export interface SupervisorTargetOptions {
   /** Absolute. */
   readonly dataDir: string;
   readonly server: string | undefined;
-  readonly tokenFile: string | undefined;
+  readonly found: FoundToken;
   /** Seconds without a byte. */
   readonly timeout: number;
   /** Looks at the record after the change. */
@@ -40,9 +40,9 @@ export async function openSupervisorTarget(
   options: SupervisorTargetOptions,
   context: Context,
 ): Promise<RotationTarget> {
-  const { product, dataDir, tokenFile, timeout, readBack } = options;
+  const { product, dataDir, timeout, readBack } = options;
   const core = await context.core();
-  const { token, from } = await findToken({ tokenFile, product, dataDir }, context);
+  const { token, from } = options.found;
   if (token.kind === 'bootstrap') {
     throw new Failure([
       { error: `${from}: a bootstrap token joins agents only`, hint: 'use the server token: server/token on a server' },

@@ -17,6 +17,7 @@ import { openDatastoreTarget, readBackFrom } from '../rotating/datastore-target.
 import { readStagedSet, type StagedSet } from '../rotating/staged-set.ts';
 import { openSupervisorTarget } from '../rotating/supervisor-target.ts';
 import type { RotationTarget } from '../rotating/target.ts';
+import { findToken } from '../token-source.ts';
 import type { BootstrapOptions } from './bootstrap/options.ts';
 
 /** Checked options of the command. Paths may be relative to the working directory. */
@@ -55,13 +56,14 @@ export async function rotateCa(options: RotateCaCommandOptions, context: Context
   }
 }
 
-function openTarget(options: RotateCaCommandOptions, context: Context): Promise<RotationTarget> {
-  const { product, server, tokenFile, timeout, via } = options;
-  const dataDir = resolve(context.cwd, options.dataDir);
-  const record = { ...options, dataDir };
+async function openTarget(options: RotateCaCommandOptions, context: Context): Promise<RotationTarget> {
+  const { product, server, timeout, via } = options;
+  const record = { ...options, dataDir: resolve(context.cwd, options.dataDir) };
   if (via === 'datastore') return openDatastoreTarget(record, context);
-  const readBack = readBackFrom(record, context);
-  return openSupervisorTarget({ product, dataDir, server, tokenFile, timeout, readBack }, context);
+  const { dataDir } = record;
+  const found = await findToken(record, context);
+  const readBack = readBackFrom({ ...record, found }, context);
+  return openSupervisorTarget({ product, dataDir, server, found, timeout, readBack }, context);
 }
 
 async function makePlan(
