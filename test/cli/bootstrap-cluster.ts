@@ -29,10 +29,12 @@ export interface Cluster {
 const made = folder();
 assert.is(k3sPki(['generate-custom-ca-certs', '--data-dir', made, ...fastKeys]).code, 0);
 
-/** A data dir as K3s with SQLite leaves it. `records` are put in instead of the one that belongs there. */
+/** A data dir as K3s with SQLite leaves it. `records` are put in instead of the one that belongs there; the CAs are those of
+ *  the data dir `cas`. */
 export async function cluster(
   records?: (document: Uint8Array) => Promise<Record<string, Uint8Array>>,
   dir = folder(),
+  cas = made,
 ): Promise<Cluster> {
   const files = new Map<string, { content: Uint8Array; timestamp: string }>();
   const passwd = `${password},server,server,k3s:server\n${password},node,node,k3s:agent\n`;
@@ -43,7 +45,7 @@ export async function cluster(
     EncryptionHash: '{}',
   };
   for (const { name, file } of bootstrapFields) {
-    const content = other[name] === undefined ? readFileSync(join(made, file)) : Buffer.from(other[name]);
+    const content = other[name] === undefined ? readFileSync(join(cas, file)) : Buffer.from(other[name]);
     mkdirSync(dirname(join(dir, file)), { recursive: true, mode: 0o700 });
     writeFileSync(join(dir, file), content, { mode: 0o600 });
     utimesSync(join(dir, file), stored, stored);
