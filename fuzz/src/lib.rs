@@ -1,13 +1,13 @@
 //! One function for each target: input in any shape, no panic, and what must hold of what was read. `libFuzzer` calls
 //! them with inputs without end, `crates/pki/tests/fuzz_seeds.rs` with the kept ones.
 
+mod blank;
+
+use blank::{Blank, COMMON_NAME, ED25519, FOURTH, LEAF, OTHER, ROOT, extension, key, spki, tlv};
 use pkcs5::EncryptionScheme;
 use pkcs5::der::Decode;
 use pkcs5::der::asn1::{AnyRef, OctetStringRef};
 use pkcs5::pbes2::Kdf;
-mod blank;
-
-use blank::{Blank, COMMON_NAME, ED25519, FOURTH, LEAF, OTHER, ROOT, extension, key, spki, tlv};
 use pki::{
     Attribute, Certificate, CertificateRequest, Check, Content, Curve, Form, KeyFacts, KeyType,
     LaneChoice, LeafIssuer, LeafProfile, Link, PrivateKey, PublicKey, Request, Spec, Style,
