@@ -4,6 +4,8 @@ import { type Absent, buildProgram } from '../judge.ts';
 
 /** kine itself, and kine's own client as K3s uses it. */
 export interface KineJudge {
+  /** The built program. */
+  readonly path: string;
   /** Runs kine on a datastore until `stop`. Resolves when it listens. */
   serve(options: { listener: string; endpoint: string; cwd?: string; args?: readonly string[] }): Promise<Kine>;
   /** Opens kine's client; without an endpoint it only seals and unseals. */
@@ -56,6 +58,7 @@ function build(): KineJudge | Absent {
   const path = buildProgram(import.meta.dirname);
   if (typeof path !== 'string') return path;
   return {
+    path,
     serve: (options) => serve(path, options),
     client: (endpoint, args = []) => client(path, endpoint === undefined ? [] : [`--endpoint=${endpoint}`, ...args]),
   };
