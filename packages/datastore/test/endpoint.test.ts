@@ -89,7 +89,44 @@ test('what cannot be read is refused without a word of it', () => {
     }
     assert.unreachable(endpoint);
   }
-  assert.throws(() => parse('nats://u:secret@host'), /does not speak to/);
+});
+
+test('kinds that only kine reaches, and none at all: the way that works is named', () => {
+  const refusal = (endpoint: string) => {
+    try {
+      parse(endpoint);
+    } catch (error) {
+      assert.instance(error, DatastoreError);
+      const { code, message, mend } = error as DatastoreError;
+      assert.is(code, 'unsupported');
+      assert.not.match(`${message}${mend}`, 'secret');
+      return `${message} | ${mend}`;
+    }
+    return assert.unreachable(endpoint);
+  };
+  for (const scheme of ['nats', 'jetstream', 't4']) {
+    assert.match(
+      refusal(`${scheme}://u:secret@host`),
+      /kine of a K3s that runs \| .* unix:\/\/DIR\/server\/kine\.sock/,
+    );
+  }
+  assert.match(refusal('postgre://u:secret@host'), /postgre:\/\/ is no datastore of K3s/);
+});
+
+test('a user and password for etcd are refused: K3s would drop them', () => {
+  for (const endpoint of ['https://root:secret@a:2379', 'http://b:2379,http://root:secret@a:2379']) {
+    try {
+      parse(endpoint);
+    } catch (error) {
+      const { code, message, mend } = error as DatastoreError;
+      assert.is(code, 'settings');
+      assert.match(message, /K3s would drop in silence/);
+      assert.match(mend, /common name of the client certificate is the user/);
+      assert.not.match(`${message}${mend}`, 'secret');
+      continue;
+    }
+    assert.unreachable(endpoint);
+  }
 });
 
 test('a password in an endpoint is noticed, and the description has none', async () => {
