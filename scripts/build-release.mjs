@@ -283,10 +283,11 @@ function manifest() {
   return { name: 'k3s-pki', version, description, license, type: 'commonjs', bin, engines };
 }
 
-/** The licences of the packages whose code is in the bundle, in their own words. */
+/** The licences of the packages whose code is in the bundle and of what is in the module, in their own words. */
 function licenses(paths) {
   const folders = new Set(paths.flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
-  return [...folders].sort().map(licenseOf).join('\n');
+  const packages = [...folders].sort().map(licenseOf);
+  return [...packages, read('packages/core/wasm/THIRD_PARTY_LICENSES.txt')].join('\n');
 }
 
 function licenseOf(folder) {

@@ -4,6 +4,8 @@ import { type Absent, buildProgram } from '../judge.ts';
 
 /** kine itself, and kine's own client as K3s uses it. */
 export interface KineJudge {
+  /** The built program. */
+  readonly path: string;
   /** Runs kine on a datastore until `stop`. Resolves when it listens. */
   serve(options: { listener: string; endpoint: string; cwd?: string; args?: readonly string[] }): Promise<Kine>;
   /** Opens kine's client; without an endpoint it only seals and unseals. */
@@ -31,6 +33,8 @@ export interface KineClient {
   delete(key: string, revision: string): Promise<void>;
   /** Resolves when the server watches; events come in order from `next`. */
   watch(prefix: string): Promise<{ next(): Promise<JudgedValue> }>;
+  /** etcd's users: `client` may do everything, `reader` may only read; the common name of a certificate is the user. */
+  users(on: boolean): Promise<void>;
   seal(token: string, document: Uint8Array): Promise<Buffer>;
   unseal(token: string, record: Uint8Array): Promise<Buffer>;
   storageKey(token: string): Promise<string>;
@@ -56,6 +60,7 @@ function build(): KineJudge | Absent {
   const path = buildProgram(import.meta.dirname);
   if (typeof path !== 'string') return path;
   return {
+    path,
     serve: (options) => serve(path, options),
     client: (endpoint, args = []) => client(path, endpoint === undefined ? [] : [`--endpoint=${endpoint}`, ...args]),
   };
@@ -140,6 +145,7 @@ function client(path: string, args: readonly string[]): KineClient {
       await ask('watch', { key });
       return queue;
     },
+    users: async (on) => void (await ask(on ? 'users-on' : 'users-off', {})),
     seal: async (token, value) => data(await ask('seal', { token, value: base64(value) })),
     unseal: async (token, value) => data(await ask('unseal', { token, value: base64(value) })),
     storageKey: async (token) => data(await ask('key', { token })).toString(),
