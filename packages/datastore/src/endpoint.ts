@@ -56,7 +56,7 @@ export function parseEndpoint(endpoint: string, server: string, withTls: boolean
     case 'mysql':
       return { kind: 'mysql', dsn: parseMysql(rest, withTls) };
     default:
-      throw unsupported(scheme);
+      throw unsupported(scheme, server);
   }
 }
 
@@ -64,13 +64,13 @@ export function parseEndpoint(endpoint: string, server: string, withTls: boolean
  *  Source: kine `pkg/endpoint/init.go`. */
 const onlyThroughKine = new Set(['nats', 'jetstream', 't4']);
 
-function unsupported(scheme: string): DatastoreError {
+function unsupported(scheme: string, server: string): DatastoreError {
   return onlyThroughKine.has(scheme)
     ? new DatastoreError(
         'unsupported',
         'the datastore endpoint',
         `${scheme}:// can only be reached through the kine of a K3s that runs`,
-        'while K3s runs: --datastore-endpoint unix://DIR/server/kine.sock with DIR the data dir; while it is stopped, start kine itself: kine --endpoint ENDPOINT --listen-address unix:///run/kine.sock, and name that',
+        `while K3s runs: --datastore-endpoint unix://${join(server, 'kine.sock')}; while it is stopped, run kine --endpoint ENDPOINT --listen-address unix:///run/kine.sock and name that socket`,
       )
     : new DatastoreError(
         'unsupported',
