@@ -77,6 +77,7 @@ test('a given password; the agent token that was set stays', async () => {
   const undone = k3sPki(['bootstrap', 'undo', '--data-dir', it.dir], { env });
   assert.is(undone.code, 0, undone.stderr);
   assert.equal(Object.keys(it.records()), [bootstrapKey(password)]);
+  assert.is(passwdOf(it.dir), `${password},server,server,k3s:server\n${password},node,node,k3s:agent\n`);
 });
 
 test('a dry run writes nothing', async () => {

@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline';
 import { fastKeys, folder, k3sPki } from '../cli/program.ts';
 import type { GoJudge } from './judge.ts';
 
-/** A K3s server's supervisor, in Go, by K3s's rules, on the files of a data dir; its datastore is one file. */
+/** A K3s server's supervisor, in Go, by K3s's rules, on the files of a data dir; its datastore is one file, and a real one
+ *  where that is given. */
 export interface SupervisorServer {
   readonly url: string;
   /** `METHOD /path`, in order. */
@@ -56,15 +57,25 @@ export function stageNew(dataDir: string): string {
   return staged;
 }
 
-/** Starts the supervisor of a data dir on a free port of loopback. `trouble`: `KIND:PATH`, see `go/supervisor.go`. */
+export interface SupervisorOptions {
+  /** Embedded, so that it gives its files. */
+  readonly etcd?: boolean;
+  /** `KIND:PATH`, see `go/supervisor.go`. */
+  readonly trouble?: string;
+  /** A datastore that is up, and the program that talks to it. */
+  readonly store?: { readonly program: string; readonly endpoint: string };
+}
+
+/** Starts the supervisor of a data dir on a free port of loopback. */
 export async function startSupervisor(
   judge: GoJudge,
   dataDir: string,
-  { etcd = false, trouble }: { etcd?: boolean; trouble?: string } = {},
+  { etcd = false, trouble, store }: SupervisorOptions = {},
 ): Promise<SupervisorServer> {
   const record = join(folder(), 'record.json');
   const args = ['supervisor', '--record', record, ...(etcd ? ['--etcd'] : [])];
   if (trouble !== undefined) args.push('--trouble', trouble);
+  if (store !== undefined) args.push('--store', store.program, '--store-endpoint', store.endpoint);
   const child = spawn(judge.path, [...args, join(dataDir, 'server')], { stdio: ['pipe', 'pipe', 'pipe'] });
   running.add(child);
   const requests: string[] = [];

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { request } from 'node:https';
 import { connect } from 'node:net';
-import { join, sep } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { defaultDataDir, type Product } from '@k3s-pki/k3s';
 import type { Holder } from '@k3s-pki/plan';
 import type { Context } from './context.ts';
@@ -9,10 +9,17 @@ import type { Context } from './context.ts';
 /**
  * What shows that a server or agent uses a data dir now: its processes, as far as this machine and user can see them,
  * and whoever answers on the port of the supervisor (of an agent: of its load balancer for it). The port is the one of K3s's
- * configuration file, which K3S_CONFIG_FILE or RKE2_CONFIG_FILE may name. Source: K3s `pkg/cli/cmds` (server.go, agent.go).
+ * configuration file: `configFile`, else what K3S_CONFIG_FILE or RKE2_CONFIG_FILE names, else the product's own. Source: K3s
+ * `pkg/cli/cmds` (server.go, agent.go).
  */
-export async function findHolders(root: string, product: Product, { env }: Pick<Context, 'env'>): Promise<Holder[]> {
-  const port = await portHolder(root, product, env);
+export async function findHolders(
+  root: string,
+  product: Product,
+  { env, cwd }: Pick<Context, 'env' | 'cwd'>,
+  configFile?: string,
+): Promise<Holder[]> {
+  const named = configFile === undefined ? env[`${product.toUpperCase()}_CONFIG_FILE`] : resolve(cwd, configFile);
+  const port = await portHolder(root, product, named || `/etc/rancher/${product}/config.yaml`);
   return [...processHolders(root, product), ...(port === undefined ? [] : [port])];
 }
 
@@ -54,8 +61,8 @@ function firstWords(command: string): string {
   return command.split(' ', 2).join(' ');
 }
 
-async function portHolder(root: string, product: Product, env: Context['env']): Promise<Holder | undefined> {
-  const settings = await configuration(product, env);
+async function portHolder(root: string, product: Product, configFile: string): Promise<Holder | undefined> {
+  const settings = await configuration(configFile);
   const onServer = attempt(() => statSync(join(root, 'server'))) !== undefined;
   const port = onServer
     ? (numberOf(settings['supervisor-port']) ??
@@ -72,8 +79,7 @@ async function portHolder(root: string, product: Product, env: Context['env']): 
 
 /** The configuration file and the files of the folder beside it, the later over the earlier; empty where there is none.
  *  Source: K3s `pkg/configfilearg/parser.go`. */
-async function configuration(product: Product, env: Context['env']): Promise<Record<string, unknown>> {
-  const file = env[`${product.toUpperCase()}_CONFIG_FILE`] || `/etc/rancher/${product}/config.yaml`;
+async function configuration(file: string): Promise<Record<string, unknown>> {
   const parts = namesIn(`${file}.d`)
     .filter((name) => /\.ya?ml$/.test(name))
     .sort()

@@ -19,6 +19,8 @@ export interface Backup {
     /** SHA-256 of the value after, hex; absent when the key was removed. */
     readonly after?: string;
   }>;
+  /** Files that changed together with the records, as they were: sealed with the token that counts after the change. */
+  readonly files?: Uint8Array;
 }
 
 /** Where backups lie, relative to a data dir. K3s looks at nothing there. */
@@ -52,6 +54,7 @@ export function writeBackup(dataDir: string, backup: Backup): string {
       ...rest,
       ...(before === undefined ? {} : { before: Buffer.from(before).toString('base64') }),
     })),
+    ...(backup.files === undefined ? {} : { files: Buffer.from(backup.files).toString('base64') }),
   });
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -114,11 +117,12 @@ export function listBackups(dataDir: string): string[] {
 export function readBackup(path: string): Backup {
   try {
     const parsed = JSON.parse(readFileSync(path, 'utf8'));
-    const { version, at, command, where, records } = parsed;
+    const { version, at, command, where, records, files } = parsed;
     const sound =
       version === 1 &&
       Number.isInteger(at) &&
       [command, where].every((each) => typeof each === 'string') &&
+      isTextOrAbsent(files) &&
       Array.isArray(records) &&
       records.every(({ key, before, after }) => typeof key === 'string' && [before, after].every(isTextOrAbsent));
     if (!sound) throw new TypeError('not a backup of bootstrap data');
@@ -131,6 +135,7 @@ export function readBackup(path: string): Backup {
         ...(before === undefined ? {} : { before: Uint8Array.from(Buffer.from(before, 'base64')) }),
         ...(after === undefined ? {} : { after }),
       })),
+      ...(files === undefined ? {} : { files: Uint8Array.from(Buffer.from(files, 'base64')) }),
     };
   } catch (error) {
     // A parser's message quotes the text.

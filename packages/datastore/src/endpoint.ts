@@ -56,17 +56,41 @@ export function parseEndpoint(endpoint: string, server: string, withTls: boolean
     case 'mysql':
       return { kind: 'mysql', dsn: parseMysql(rest, withTls) };
     default:
-      throw new DatastoreError(
+      throw unsupported(scheme, server);
+  }
+}
+
+/** Kinds that kine has besides. The values of NATS are a format of its own, which changes with kine's versions.
+ *  Source: kine `pkg/endpoint/init.go`. */
+const onlyThroughKine = new Set(['nats', 'jetstream', 't4']);
+
+function unsupported(scheme: string, server: string): DatastoreError {
+  return onlyThroughKine.has(scheme)
+    ? new DatastoreError(
         'unsupported',
         'the datastore endpoint',
-        `${scheme}:// is a kind of datastore that this program does not speak to`,
-        'it speaks to SQLite, etcd, PostgreSQL and MySQL or MariaDB; name a kine that listens with unix:// or http://',
+        `${scheme}:// can only be reached through the kine of a K3s that runs`,
+        `while K3s runs: --datastore-endpoint unix://${join(server, 'kine.sock')}; while it is stopped, run kine --endpoint ENDPOINT --listen-address unix:///run/kine.sock and name that socket`,
+      )
+    : new DatastoreError(
+        'unsupported',
+        'the datastore endpoint',
+        `${scheme}:// is no datastore of K3s`,
+        'it is sqlite://, https:// or http:// of an etcd, postgres:// or mysql://; check the spelling',
       );
-  }
 }
 
 function etcdEndpoint(text: string, scheme: string): string {
   const whole = text.includes('://') ? text : `${scheme}://${text}`;
+  if (/^https?:\/\/[^/]*@/.test(whole)) {
+    // Source: etcd `client/v3/internal/endpoint`: only the host is taken; kine `pkg/client`: no user is given.
+    throw new DatastoreError(
+      'settings',
+      'the datastore endpoint',
+      'a user and password for etcd, which K3s would drop in silence',
+      'leave them out; with etcd\'s "auth enable" the common name of the client certificate is the user: name it with --datastore-certfile and --datastore-keyfile',
+    );
+  }
   if (!/^(https?|unixs?):\/\/[^\s@]+$/.test(whole))
     throw wrong('one of the etcd endpoints is not an address such as https://host:2379');
   return whole;

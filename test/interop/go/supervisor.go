@@ -60,12 +60,17 @@ type trouble struct{ kind, path string }
 
 // troubles: `cut-headers`, `cut-body` and `cut-answer` close the connection after the request's headers, after half of its
 // body, in the middle of the answer; `cut-applied` when the work was done and before the answer; `hang` never answers;
-// `endless` answers without end; `html` and `empty` answer 200 with what is not K3s's; `500` refuses without a Status.
-var troubles = []string{"cut-headers", "cut-body", "cut-applied", "cut-answer", "hang", "endless", "html", "empty", "500"}
+// `endless` answers without end; `html` and `empty` answer 200 with what is not K3s's; `500` refuses without a Status;
+// `unsaved` answers as if all were well, and nothing gets into the datastore.
+var troubles = []string{
+	"cut-headers", "cut-body", "cut-applied", "cut-answer", "hang", "endless", "html", "empty", "500", "unsaved",
+}
 
-// A supervisorServer is a K3s server's supervisor on the files of a folder. Its datastore is the file `record` beside them.
+// A supervisorServer is a K3s server's supervisor on the files of a folder. Its datastore is the file `record` beside them,
+// and `store` where there is one.
 type supervisorServer struct {
 	folder, record string
+	store          *recordStore
 	embeddedEtcd   bool
 	trouble        trouble
 	files          sync.Mutex
@@ -79,12 +84,23 @@ func supervisor(arguments []string, in io.Reader, out *json.Encoder) error {
 	flags := flag.NewFlagSet("supervisor", flag.ContinueOnError)
 	record := flags.String("record", "", "file that stands for the datastore: the bootstrap data in JSON")
 	etcd := flags.Bool("etcd", false, "answer server-bootstrap, as with embedded etcd")
+	program := flags.String("store", "", "the kine judge, which talks to a datastore")
+	endpoint := flags.String("store-endpoint", "", "the datastore, as kine's client takes it")
 	what := flags.String("trouble", "", "KIND:PATH, one of "+strings.Join(troubles, " "))
 	if err := flags.Parse(arguments); err != nil || flags.NArg() != 1 || *record == "" {
 		return fmt.Errorf("%w, supervisor needs --record FILE and a server folder", errUsage)
 	}
 	server := &supervisorServer{folder: flags.Arg(0), record: *record, embeddedEtcd: *etcd, out: out}
 	server.trouble.kind, server.trouble.path, _ = strings.Cut(*what, ":")
+
+	if *program != "" {
+		store, err := openRecordStore(*program, *endpoint)
+		if err != nil {
+			return err
+		}
+		defer store.close()
+		server.store = store
+	}
 
 	certificate, err := server.listenerCertificate()
 	if err != nil {
@@ -298,7 +314,7 @@ func (s *supervisorServer) replaceCAs(w http.ResponseWriter, r *http.Request) {
 		}
 		s.say("log", fmt.Sprintf("Save of CA certificates and keys forced, ignoring validation errors: %v", err))
 	}
-	if err := s.save(replaced); err != nil {
+	if err := s.save(replaced, s.serverPassword()); err != nil {
 		s.refuseWithID(w, "certificate", err)
 		return
 	}
@@ -326,12 +342,7 @@ func (s *supervisorServer) rotateToken(w http.ResponseWriter, r *http.Request) {
 	s.files.Lock()
 	defer s.files.Unlock()
 	rows := s.passwd()
-	old := ""
-	for _, row := range rows {
-		if row[1] == "server" {
-			old = row[0]
-		}
-	}
+	old := s.serverPassword()
 	if old == "" {
 		s.refuseWithID(w, "token", errors.New("server token not found"))
 		return
@@ -353,7 +364,7 @@ func (s *supervisorServer) rotateToken(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		// What is on the disk is saved: a rotation of CAs that waits for the restart is gone.
-		err = s.save(s.onDisk())
+		err = s.save(s.onDisk(), old)
 	}
 	if err != nil {
 		s.refuseWithID(w, "token", err)
@@ -362,10 +373,30 @@ func (s *supervisorServer) rotateToken(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func (s *supervisorServer) save(data bootstrapData) error {
+// serverPassword is what the bootstrap data is sealed with.
+func (s *supervisorServer) serverPassword() string {
+	found := ""
+	for _, row := range s.passwd() {
+		if row[1] == "server" {
+			found = row[0]
+		}
+	}
+	return found
+}
+
+// save puts the data into the datastore, sealed with the server password; the record that `old` opens goes.
+func (s *supervisorServer) save(data bootstrapData, old string) error {
+	if s.trouble.kind == "unsaved" {
+		return nil
+	}
 	content, err := json.Marshal(data)
 	if err != nil {
 		return err
+	}
+	if s.store != nil {
+		if err := s.store.save(content, s.serverPassword(), old); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(s.record, content, 0o600)
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { FieldState, Reconciliation } from '@k3s-pki/k3s';
 import type { BootstrapFinding, ExaminedRecord, FieldFacts, RestoreBootstrapPlan } from '@k3s-pki/plan';
@@ -122,32 +123,41 @@ export interface ChangeReport {
   readonly dryRun: boolean;
   /** What happens to each key. */
   readonly changes: ReadonlyArray<{ readonly key: string; readonly action: 'written' | 'removed' }>;
+  /** Of the data dir, relative to it: what changes with the records. */
+  readonly files?: ReadonlyArray<{ readonly path: string; readonly action: 'written' | 'removed' }>;
   /** Path of the backup; absent in a dry run and when there is nothing to do. */
   readonly backup?: string;
   readonly next: readonly string[];
 }
 
-export function changeJson({ command, found, dryRun, changes, backup, next }: ChangeReport) {
+export function changeJson({ command, found, dryRun, changes, files, backup, next }: ChangeReport) {
   return {
     command,
     ok: true,
     ...(dryRun ? { dryRun } : {}),
     ...storeJson(found),
     changes,
+    ...(files === undefined
+      ? {}
+      : { files: files.map(({ path, action }) => ({ path: join(found.root, path), action })) }),
     backup: backup ?? null,
     next,
   };
 }
 
-export function changeText({ command, found, dryRun, changes, backup, next }: ChangeReport, stdout: Writable): string {
+export function changeText(report: ChangeReport, stdout: Writable): string {
+  const { command, found, dryRun, changes, files = [], backup, next } = report;
   const paint = painter(stdout);
   const width = Math.min(columns(stdout), 100);
-  const rows = changes.map(({ key, action }) => [key, dryRun ? `would be ${action}` : action]);
+  const told = (action: string) => (dryRun ? `would be ${action}` : action);
+  const rows = changes.map(({ key, action }) => [key, told(action)]);
+  const others = files.map(({ path, action }) => [join(found.root, path), told(action)]);
   return [
     ...(dryRun ? [`${paint('bold', 'Plan')}: ${command}; nothing is written`] : []),
     ...storeLines(found, paint),
     '',
     ...(rows.length === 0 ? ['  nothing to do'] : aligned(rows)),
+    ...aligned(others),
     ...(backup === undefined ? [] : ['', `  backup  ${backup}`]),
     ...(next.length === 0 ? [] : ['', ...next.flatMap((line) => wrap(line, width, '  '))]),
     '',

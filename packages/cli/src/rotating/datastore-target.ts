@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';
 import { isoTime } from '../render/structured.ts';
 import { bootstrapSet } from './bootstrap-set.ts';
-import type { Loaded, RotationTarget } from './target.ts';
+import type { ReadBack, RotationTarget } from './target.ts';
 
 /**
  * The record itself: for a stopped or expired cluster, or one whose API can't be reached. The set in use is the record's, which
@@ -34,7 +34,7 @@ export async function openDatastoreTarget(source: RecordSource, context: Context
 export function readBackFrom(
   source: RecordSource,
   context: Context,
-): (contents: ReadonlyMap<RotationField, Uint8Array>) => Promise<Loaded['readBack']> {
+): (contents: ReadonlyMap<RotationField, Uint8Array>) => Promise<ReadBack> {
   return async (contents) => {
     let record: OpenRecord;
     try {
@@ -50,7 +50,7 @@ export function readBackFrom(
       });
       if (wrong.length === 0) return { ok: true, from: record.where };
       const names = wrong.map(([field]) => field).join(', ');
-      return { ok: false, why: `the record in ${record.where} holds something else for ${names}` };
+      return { ok: false, why: `the record in ${record.where} holds something else for ${names}`, differs: true };
     } finally {
       await record.close();
     }

@@ -14,11 +14,12 @@ import {
 import { defaultServer, openSupervisor, type Supervisor, SupervisorError } from '@k3s-pki/supervisor';
 import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';
+import { rotateCaMessages as words } from '../messages/english/rotate-ca.ts';
 import { isoTime } from '../render/structured.ts';
 import { readSnapshot } from '../snapshot.ts';
 import { caBundle, type FoundToken } from '../token-source.ts';
 import { bootstrapSet } from './bootstrap-set.ts';
-import type { Loaded, RotationTarget } from './target.ts';
+import type { ReadBack, RotationTarget } from './target.ts';
 
 export interface SupervisorTargetOptions {
   readonly product: Product;
@@ -29,7 +30,7 @@ export interface SupervisorTargetOptions {
   /** Seconds without a byte. */
   readonly timeout: number;
   /** Looks at the record after the change. */
-  readonly readBack: (contents: ReadonlyMap<RotationField, Uint8Array>) => Promise<Loaded['readBack']>;
+  readonly readBack: (contents: ReadonlyMap<RotationField, Uint8Array>) => Promise<ReadBack>;
 }
 
 /**
@@ -70,7 +71,7 @@ export async function openSupervisorTarget(
       try {
         await supervisor.replaceCas(password, body, plan.force);
       } catch (error) {
-        throw explained(error);
+        throw await explained(error, () => readBack(contents));
       } finally {
         body.fill(0);
       }
@@ -125,20 +126,11 @@ function fromDisk(dataDir: string, { host, caCerts }: Supervisor, core: Core): F
   };
 }
 
-/** K3s names no reason over the wire. Our checks passed, so what it compared with was another set. */
-function explained(error: unknown): unknown {
+/** K3s names no reason over the wire. Our checks passed, so what it compared with was another set. In doubt the record is
+ *  looked at, where this machine can. */
+async function explained(error: unknown, readBack: () => Promise<ReadBack>): Promise<unknown> {
   if (!(error instanceof SupervisorError)) return error;
-  if (error.inDoubt) {
-    return new Failure(
-      [
-        {
-          error: `${error.message}; the new CAs may be in the datastore or not`,
-          hint: 'look before you try again: k3s-pki bootstrap show compares the record with the disk',
-        },
-      ],
-      { cause: error },
-    );
-  }
+  if (error.inDoubt) return new Failure([words.inDoubt(error.message, await readBack())], { cause: error });
   if (error.code !== 'refused') return error;
   const hint = `${error.mend ?? 'look in the log of the server'}; k3s-pki explain "LINE" says what the line means`;
   return new Failure([{ error: error.message, hint }], { cause: error });

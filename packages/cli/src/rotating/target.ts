@@ -16,10 +16,15 @@ export interface RotationTarget {
   close(): Promise<void>;
 }
 
+/** Whether the record in the datastore was read back and holds the new set; else why that could not be seen, or, with
+ *  `differs`, what was seen instead. */
+export type ReadBack =
+  | { readonly ok: true; readonly from: string }
+  | { readonly ok: false; readonly why: string; readonly differs?: true };
+
 /** What came of it. */
 export interface Loaded {
-  /** Whether the record in the datastore was read back and holds the new set; else why that could not be seen. */
-  readonly readBack: { readonly ok: true; readonly from: string } | { readonly ok: false; readonly why: string };
+  readonly readBack: ReadBack;
   /** The file that holds the record from before; absent over the wire. */
   readonly backup?: string;
 }

@@ -1,18 +1,5 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import {
-  changeOf,
-  type Datastore,
-  DatastoreError,
-  dropBackup,
-  type Entry,
-  listBackups,
-  readBackup,
-  seal,
-  valueDigest,
-  writeBackup,
-} from '@k3s-pki/datastore';
+import { type Datastore, seal, valueDigest } from '@k3s-pki/datastore';
 import {
   bootstrapFields,
   bootstrapKey,
@@ -28,7 +15,7 @@ import {
   withServerPassword,
 } from '@k3s-pki/k3s';
 import { pendingFields } from '@k3s-pki/plan';
-import { commit, discard, type Lock, lock, stage, unlock } from '@k3s-pki/stage';
+import { type Lock, lock, unlock } from '@k3s-pki/stage';
 import { type BootstrapDisk, readBootstrapDisk } from '../bootstrap-disk.ts';
 import { type OpenRecord, opened, openRecord, openStore, type RecordSource, translated } from '../bootstrap-record.ts';
 import type { Context } from '../context.ts';
@@ -39,27 +26,10 @@ import { tokenRotateMessages as words } from '../messages/english/token-rotate.t
 import { writeMessages } from '../render/messages.ts';
 import { caBundle, findToken } from '../token-source.ts';
 import { passwdFrom, type TokenFiles, tokenFiles } from './token-files.ts';
-import { type RecoveredRotation, type TokenRotated, type TokenTarget, UncertainRotation } from './token-target.ts';
+import { contentAt, digestAt, ownToken, passwordIn, type SettledHalf, settleHalf, swapToken } from './token-swap.ts';
+import type { RecoveredRotation, TokenRotated, TokenTarget } from './token-target.ts';
 
-const command = 'token rotate';
-const ownToken = 'server/token';
-
-/**
- * Data dir and datastore of a stopped server. A record and files cannot change in one step, so the order is:
- *
- *     1. backup: a file that names both keys and the digests of both values
- *     2. the record is created under the new token's key; the old one stays
- *     3. server/token, cred/passwd: all or none, by the journal of `stage`
- *     4. the old record is removed
- *
- * Stopped after 1: nothing has changed. After 2: the files are old and the old record is there; K3s starts with the old
- * token and warns of two records. In 3: the next run's `lock` finishes the files or undoes them. After 3: the files
- * are new and the new record, with the same password file in it, is there; K3s starts with the new token. So in every
- * state one token opens one whole record, and it is the one in server/token.
- * The next run knows its own half by the backup: both keys hold exactly what it names. It then removes the record that
- * server/token does not open, which is the one from before (finished) or the copy (undone). It needs no password for that, so
- * a random one that died with its run does no harm. `bootstrap doctor` and `bootstrap prune` come to the same.
- */
+/** Data dir and datastore of a stopped server. The order of the steps, and what a stop between them leaves: `swapToken`. */
 export async function openTokenDatastore(
   named: RecordSource,
   { dryRun, force }: { readonly dryRun: boolean; readonly force: boolean },
@@ -70,16 +40,20 @@ export async function openTokenDatastore(
   const source = named.tokenFile === undefined ? named : { ...named, found: await findToken(named, context) };
   // Before the lock, which makes files: a wrong data dir stays as it is.
   await (await openStore(source, context)).close();
-  const holders = await holdersOf(source, root, context);
+  const holders = await findHolders(root, source.product, context, source.configFile);
   const held = dryRun ? undefined : await lock(root, { clock: context.clock });
   try {
     const stopped = holders.length === 0 || force;
-    const recovered = held !== undefined && stopped ? await settleHalf(source, root, context) : undefined;
-    if (recovered === undefined && held !== undefined && held.recovery.kind !== 'clean') {
+    const settled = held !== undefined && stopped ? await settle(source, context) : undefined;
+    const recovered = settled?.command === 'token rotate' ? recoveredRotation(settled, root) : undefined;
+    if (settled !== undefined && recovered === undefined) {
+      writeMessages('warning', [bootstrapMessages.settled(settled)], context);
+    }
+    if (settled === undefined && held !== undefined && held.recovery.kind !== 'clean') {
       writeMessages('warning', [{ error: `${root}: ${held.recovery.detail}` }], context);
     }
     // What was finished counts, whichever token was named.
-    const now = recovered?.kind === 'finished' ? { ...named, tokenFile: undefined } : source;
+    const now = settled?.kind === 'finished' ? { ...named, tokenFile: undefined } : source;
     // Past the first change Ctrl-C waits for the end, as in a commit of files: the steps are few, each with its time limit.
     const record = await openRecord(now, { ...context, signal: new AbortController().signal });
     try {
@@ -107,10 +81,19 @@ export async function openTokenDatastore(
   }
 }
 
-/** Who uses the data dir; the supervisor's port is that of the configuration file which is named. */
-function holdersOf({ product, configFile }: RecordSource, root: string, { env, cwd }: Context) {
-  const named = configFile === undefined ? {} : { [`${product.toUpperCase()}_CONFIG_FILE`]: resolve(cwd, configFile) };
-  return findHolders(root, product, { env: { ...env, ...named } });
+async function settle(source: RecordSource, context: Context): Promise<SettledHalf | undefined> {
+  const found = await openStore(source, context);
+  try {
+    return await settleHalf(found);
+  } finally {
+    await found.close();
+  }
+}
+
+function recoveredRotation({ kind, backup }: SettledHalf, root: string): RecoveredRotation {
+  if (kind === 'undone') return { kind };
+  const password = passwordIn(join(root, ownToken)) ?? internalError('a finished rotation without its token');
+  return { kind, password, backup };
 }
 
 interface State {
@@ -152,9 +135,10 @@ async function replace(
   { snapshot, disk, files, passwd }: State,
   password: string,
   held: Lock,
-  { clock, random, signal }: Context,
+  context: Context,
 ): Promise<TokenRotated> {
   const { store, where, root, entry } = record;
+  const { clock, random } = context;
   const { caHash, agentToken } = snapshot;
   const passwords =
     passwd === undefined ? undefined : withServerPassword(parsePasswd(text(passwd)), password, { agentToken });
@@ -164,16 +148,16 @@ async function replace(
     newPasswd === undefined
       ? record.document
       : replaceBootstrapFiles(record.document, new Map([['PasswdFile', newPasswd]]), new Date(clock()).toISOString());
-  const after = await seal(document, password, random);
+  const value = await seal(document, password, random);
   if (document !== record.document) document.fill(0);
   const oldPasswd = disk.file(passwdFile)?.content;
   const writes = [
-    ...files.ofServer.map((path) => ({ path, content: newToken, expect: digestOf(join(root, path)) })),
+    ...files.ofServer.map((path) => ({ path, content: newToken, expect: digestAt(join(root, path)) })),
     ...(newPasswd === undefined || oldPasswd === undefined
       ? []
       : [{ path: passwdFile, content: newPasswd, expect: valueDigest(oldPasswd) }]),
   ].map((write) => ({ ...write, mode: 0o600, secret: true }));
-  const directories = [{ path: 'server', mode: 0o700 }];
+  const before = new Map(writes.map(({ path }) => [path, contentAt(join(root, path))]));
   const verify = (read: (path: string) => Uint8Array) => {
     const written = normaliseToken(tokenFileText(read(ownToken)) ?? '');
     if (written !== password) internalError('the staged token is another one');
@@ -181,62 +165,23 @@ async function replace(
       internalError('the staged password file has another password');
     }
   };
-  // Staged first: a full disk is found out before the datastore changes.
-  const staged = await stage({ root, directories, writes }, { clock, signal, lock: held, verify });
-  signal.throwIfAborted();
-  const key = bootstrapKey(password);
-  const backup = await translated(async () => {
-    const records = [changeOf(key, undefined, after), changeOf(entry.key, entry, undefined)];
-    return writeBackup(root, { at: Math.floor(clock() / 1000), command, where, records });
-  });
-  const made = await translated(() => create(store, key, after, entry, backup, where));
+  const swap = {
+    command: 'token rotate',
+    old: entry,
+    key: bootstrapKey(password),
+    value,
+    before: { passphrase: record.passphrase, files: before },
+    passphrase: password,
+    writes,
+    removes: [],
+    verify,
+  } as const;
   try {
-    await commit(staged);
-  } catch (error) {
-    await translated(() => store.remove(key, made));
-    dropBackup(backup);
-    throw error;
+    const backup = await swapToken(record, swap, held, context);
+    return { readBack: await readBack(store, where, password), backup };
   } finally {
-    await discard(staged);
-    newToken.fill(0);
-    newPasswd?.fill(0);
+    for (const content of [newToken, newPasswd, ...before.values()]) content?.fill(0);
   }
-  await removeOld(store, entry, where, backup);
-  return { readBack: await readBack(store, where, password), backup };
-}
-
-/** Creates the new record while the old one is what was read. Answers its revision. */
-async function create(
-  store: Datastore,
-  key: string,
-  after: Uint8Array,
-  old: Entry,
-  backup: string,
-  where: string,
-): Promise<string> {
-  const swapped = await store.swap(key, 'absent', after).catch((error) => {
-    // Not known whether it is there: the backup lets the next run see.
-    if (!(error instanceof DatastoreError && error.code === 'outcome-unknown')) dropBackup(backup);
-    throw error;
-  });
-  if (swapped.kind === 'conflict') {
-    dropBackup(backup);
-    throw new Failure([bootstrapMessages.changedMeanwhile(where, key)]);
-  }
-  if ((await store.read(old.key))?.revision !== old.revision) {
-    await store.remove(key, swapped.revision);
-    dropBackup(backup);
-    throw new Failure([bootstrapMessages.changedMeanwhile(where, old.key)]);
-  }
-  return swapped.revision;
-}
-
-async function removeOld(store: Datastore, old: Entry, where: string, backup: string): Promise<void> {
-  const removed = await store.remove(old.key, old.revision).catch((error) => {
-    if (!(error instanceof DatastoreError)) throw error;
-    throw new UncertainRotation([words.oldLeftBehind(where, old.key, error.message)], { cause: error });
-  });
-  if (removed.kind === 'conflict') throw new UncertainRotation([words.oldChanged(where, old.key, backup)]);
 }
 
 async function readBack(store: Datastore, where: string, password: string): Promise<TokenRotated['readBack']> {
@@ -244,51 +189,6 @@ async function readBack(store: Datastore, where: string, password: string): Prom
   if (entry === undefined) return { ok: false, why: words.stillOld(where) };
   (await opened(where, entry, password)).document.fill(0);
   return { ok: true, from: where };
-}
-
-/** Brings the two records of an interrupted run to one. */
-async function settleHalf(
-  source: RecordSource,
-  root: string,
-  context: Context,
-): Promise<RecoveredRotation | undefined> {
-  const { store, records, close } = await openStore(source, context);
-  try {
-    return await translated(async () => {
-      if (records.length !== 2) return undefined;
-      const half = listBackups(root)
-        .map((path) => ({ path, backup: readBackup(path) }))
-        .find(({ backup }) => backup.command === command && backup.where === store.description);
-      if (half === undefined) return undefined;
-      const now = new Map(half.backup.records.map(({ key }) => [key, records.find((each) => each.key === key)]));
-      const copy = half.backup.records.find(({ after }) => after !== undefined);
-      const old = half.backup.records.find(({ before }) => before !== undefined);
-      const [copied, kept] = [now.get(copy?.key ?? ''), now.get(old?.key ?? '')];
-      if (copied === undefined || kept === undefined || old?.before === undefined) return undefined;
-      if (valueDigest(copied.value) !== copy?.after || valueDigest(kept.value) !== valueDigest(old.before))
-        return undefined;
-      const password = passwordIn(join(root, ownToken));
-      const finished = password !== undefined && bootstrapKey(password) === copied.key;
-      const goes = finished ? kept : copied;
-      const removed = await store.remove(goes.key, goes.revision);
-      if (removed.kind === 'conflict') {
-        throw new Failure([bootstrapMessages.changedMeanwhile(store.description, goes.key)]);
-      }
-      if (finished) return { kind: 'finished' as const, password, backup: half.path };
-      dropBackup(half.path);
-      return { kind: 'undone' as const };
-    });
-  } finally {
-    await close();
-  }
-}
-
-function passwordIn(path: string): string | undefined {
-  return existsSync(path) ? normaliseToken(tokenFileText(readFileSync(path)) ?? '') : undefined;
-}
-
-function digestOf(path: string): string {
-  return existsSync(path) ? createHash('sha256').update(readFileSync(path)).digest('hex') : 'absent';
 }
 
 function text(content: Uint8Array): string {

@@ -62,7 +62,7 @@ async function look(options: DoctorOptions, context: Context) {
   refuseOthers(root, product);
   const core = await context.core();
   const at = Math.floor(context.clock() / 1000);
-  const holders: readonly Holder[] = await findHolders(root, product, context);
+  const holders: readonly Holder[] = await findHolders(root, product, context, options.configFile);
   const bootstrap: BootstrapDisk = readBootstrapDisk(root);
   const set = existsSync(join(root, tlsDir)) ? readCaSet(context.cwd, root, core).set : emptySet(root);
   const disk = await readDisk(root, product, core);

@@ -3,6 +3,7 @@ import { planRotateCa, type RotateCaOptions, type RotateCaPlan } from '@k3s-pki/
 import type { Context } from '../context.ts';
 import { exitCode, Failure } from '../failure.ts';
 import { asFailure } from '../failures.ts';
+import { rotateCaMessages as words } from '../messages/english/rotate-ca.ts';
 import type { ShowInSet } from '../messages/english/rotation.ts';
 import {
   type RotateCaReport,
@@ -16,7 +17,7 @@ import { writeStructured } from '../render/structured.ts';
 import { openDatastoreTarget, readBackFrom } from '../rotating/datastore-target.ts';
 import { readStagedSet, type StagedSet } from '../rotating/staged-set.ts';
 import { openSupervisorTarget } from '../rotating/supervisor-target.ts';
-import type { RotationTarget } from '../rotating/target.ts';
+import type { Loaded, RotationTarget } from '../rotating/target.ts';
 import { findToken } from '../token-source.ts';
 import type { BootstrapOptions } from './bootstrap/options.ts';
 
@@ -44,6 +45,7 @@ export async function rotateCa(options: RotateCaCommandOptions, context: Context
         return exitCode.done;
       }
       const loaded = await target.load(staged.contents, plan);
+      refuseUnsaved({ ...report, loaded });
       if (output !== 'text') await writeStructured(stdout, output, rotateCaJson({ ...report, loaded }));
       else stdout.write(rotateCaText({ ...report, loaded }, stdout));
       return exitCode.done;
@@ -54,6 +56,16 @@ export async function rotateCa(options: RotateCaCommandOptions, context: Context
   } catch (error) {
     throw asFailure(error);
   }
+}
+
+/** K3s has said yes, and the record says no: whoever restarts now restarts for nothing, or into something else. */
+function refuseUnsaved(report: RotateCaReport & { readonly loaded: Loaded }): void {
+  const { readBack } = report.loaded;
+  if (readBack.ok || readBack.differs !== true) return;
+  const message = words.notSaved(report.where, readBack.why);
+  throw new Failure([message], {
+    report: { ...rotateCaJson(report), ok: false, problems: [{ message: message.error, hint: message.hint }] },
+  });
 }
 
 async function openTarget(options: RotateCaCommandOptions, context: Context): Promise<RotationTarget> {

@@ -13,6 +13,9 @@ export class BootstrapUndo extends BootstrapCommand {
       Takes the newest backup of DIR/server/bootstrap-backups, or the one of --backup, and puts back what was there
       before that change. Refused when a server or another program has changed a record since. It makes a backup too, so
       that undoing twice is doing again.
+
+      Of "token rotate --offline" the record, server/token and cred/passwd go back together, all or none; K3s must be
+      stopped. A run that was killed is finished or undone by the next one.
     `,
     examples: [
       ['The last change', '$0 bootstrap undo'],
@@ -23,8 +26,10 @@ export class BootstrapUndo extends BootstrapCommand {
   backup = Option.String('--backup', { description: 'the backup to go back to; default the newest' });
   dryRun = dryRunOption();
 
+  force = Option.Boolean('--force', false, { description: 'undo a rotation of the token although K3s seems to run' });
+
   async execute(): Promise<number> {
-    const { backup, dryRun } = this;
-    return undoBootstrap({ ...this.options, backup, dryRun }, this.context);
+    const { backup, dryRun, force } = this;
+    return undoBootstrap({ ...this.options, backup, dryRun, force }, this.context);
   }
 }

@@ -1,6 +1,7 @@
 import type { BootstrapRecordKind, FieldState, Reconciliation } from '@k3s-pki/k3s';
 import type { BootstrapFinding } from '@k3s-pki/plan';
 import type { Message } from '../../failure.ts';
+import type { SettledHalf } from '../../rotating/token-swap.ts';
 import { day, type ShowPath } from '../english.ts';
 
 /** The words about bootstrap data in the datastore. Lines that K3s itself prints come first and as it prints them. */
@@ -92,6 +93,28 @@ export const bootstrapMessages = {
     `Every server must start with the token in ${from} from now on: put it into server/token and wherever the servers have theirs (config.yaml, K3S_TOKEN of the service), then restart them.`,
   ],
   afterUndo: (): readonly string[] => ['Run it again to have the change back.'],
+  afterTokenUndo: (place: string | undefined): readonly string[] => [
+    `Every server must start with the token from before: ${place === undefined ? 'put it' : `${place} holds it; put it into server/token of the other servers and`} wherever a server has one of its own (config.yaml, K3S_TOKEN of the service). Then start them.`,
+    'Run it again to have the change back.',
+  ],
+  settled: ({ command, kind }: Pick<SettledHalf, 'command' | 'kind'>): Message => ({
+    error:
+      command === 'token rotate'
+        ? `an interrupted token rotate is ${kind} now: ${kind === 'finished' ? 'its new token counts' : 'the token from before it counts'}`
+        : `an interrupted bootstrap undo is ${kind} now`,
+  }),
+  tokenWithoutFiles: (path: string): Message => ({
+    error: `${path}: a rotation of the token whose backup holds the record alone, and not server/token and cred/passwd`,
+    hint: 'go back with the old token, which changes all three together: k3s-pki token rotate --offline --new-token-file OLD',
+  }),
+  closedFiles: (path: string, from: string): Message => ({
+    error: `${path}: the files in it do not open with the token in ${from}`,
+    hint: 'give the token that counts since that change: --token-file FILE',
+  }),
+  fileChangedSince: (file: string, path: string): Message => ({
+    error: `${file}: no longer what the change left whose backup is ${path}, so it cannot be undone`,
+    hint: 'somebody has written it since; k3s-pki token rotate --offline --new-token-file OLD goes to the old token all the same',
+  }),
   notReadBack: (where: string, key: string, backup: string): Message => ({
     error: `${where}: ${key}: what was written is not what is read back`,
     hint: `look with k3s-pki bootstrap show; the record before is in ${backup}, and k3s-pki bootstrap undo puts it back`,

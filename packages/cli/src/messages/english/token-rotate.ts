@@ -1,6 +1,7 @@
 import { normaliseFault } from '@k3s-pki/k3s';
 import type { TokenRotatePlan, TokenRotateProblem, TokenRotateRemark } from '@k3s-pki/plan';
 import type { Message } from '../../failure.ts';
+import type { SwapCommand } from '../../rotating/token-swap.ts';
 import type { RecoveredRotation, TokenRotated } from '../../rotating/token-target.ts';
 import { describeHolder, unitOf } from './rotate.ts';
 import { describeFault, describeRemark } from './token.ts';
@@ -164,12 +165,12 @@ export const tokenRotateMessages = {
     `the server does not give its files (it has no embedded etcd), so ${where} cannot be compared with its disk`,
   stillOld: (where: string): string => `${where} has no record under the new token`,
   oldLeft: (where: string): string => `${where} has another record beside that of the new token`,
-  oldLeftBehind: (where: string, key: string, reason: string): Message => ({
-    error: `${where}: ${key}: the token was rotated, but the old record could not be removed: ${reason}`,
-    hint: 'run token rotate --offline again: it finishes this, and nothing else',
+  oldLeftBehind: (where: string, key: string, reason: string, command: SwapCommand): Message => ({
+    error: `${where}: ${key}: the token was changed, but the record from before could not be removed: ${reason}`,
+    hint: `run ${command === 'token rotate' ? 'token rotate --offline' : 'bootstrap undo'} again: it finishes this, and nothing else`,
   }),
   oldChanged: (where: string, key: string, backup: string): Message => ({
-    error: `${where}: ${key}: the token was rotated, but a server changed the old record meanwhile, so it was left there`,
+    error: `${where}: ${key}: the token was changed, but a server changed the record from before meanwhile, so it was left there`,
     hint: `stop every server, then k3s-pki bootstrap doctor; the record from before is in ${backup}`,
   }),
   inDoubt: (message: string, seen: TokenRotated['readBack']): Message => ({

@@ -68,8 +68,12 @@ async function write(record: OpenRecord, options: RestoreBootstrapOptions, conte
   }
 }
 
-async function refuseRunning(root: string, { product }: RestoreBootstrapOptions, context: Context): Promise<void> {
-  const holders = await findHolders(root, product, context);
+async function refuseRunning(
+  root: string,
+  { product, configFile }: RestoreBootstrapOptions,
+  context: Context,
+): Promise<void> {
+  const holders = await findHolders(root, product, context, configFile);
   if (holders.length > 0) throw new Failure([words.running(root, holders.map(describeHolder))]);
 }
 
