@@ -67,6 +67,7 @@ function release() {
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'test-release-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
   const args = [join(workspace, 'scripts', 'build-release.mjs'), '--out', folder];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`build-release ended with ${status}: ${stderr}`);

@@ -123,11 +123,10 @@ DATA_DIR="$BASE/opt/k3s" generate-custom-ca-certs
   /** OpenSSL and Go accept every CA of a set, and K3s's own packages would start on it. */
   function verified(dir: string): void {
     const tls = join(dir, 'server/tls');
-    for (const ca of leafCas) {
-      const args = ['verify', '-CAfile', join(tls, 'root-ca.pem'), '-untrusted', join(tls, 'intermediate-ca.pem')];
-      ssl?.ok([...args, join(tls, `${ca}.crt`)]);
-      ssl?.ok(['pkey', '-in', join(tls, `${ca}.key`), '-noout', '-check']);
-    }
+    const args = ['verify', '-CAfile', join(tls, 'root-ca.pem'), '-untrusted', join(tls, 'intermediate-ca.pem')];
+    const judged = ssl?.ok([...args, ...leafCas.map((ca) => join(tls, `${ca}.crt`))]);
+    assert.is(judged?.match(/: OK$/gm)?.length, leafCas.length);
+    for (const ca of leafCas) ssl?.ok(['pkey', '-in', join(tls, `${ca}.key`), '-noout', '-check']);
     if (go === undefined) return;
     const start = go.json<FirstStart>(['first-start', join(dir, 'server')]);
     assert.is(start.ok, true, JSON.stringify(start, null, 1));
