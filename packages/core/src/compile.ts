@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { wasmUrl } from './assets.ts';
+import { setFlag } from './v8-flags.ts';
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 
@@ -11,19 +12,15 @@ export function compileCore(): Promise<WebAssembly.Module> {
 
 /**
  * Validating 1.8 MB takes 7 ms of a start, most of them for functions that a run never calls: V8 validates a function
- * when it first compiles it instead, where it has the flag. An unknown one would be told on stderr, hence the versions;
- * elsewhere other threads validate while this one loads the rest.
+ * when it first compiles it instead. Without the flag other threads validate while this one loads the rest.
  */
 async function compile(): Promise<WebAssembly.Module> {
   const octets = readFileSync(wasmUrl);
-  const major = Number.parseInt(process.versions.node, 10);
-  if (major > 26) return WebAssembly.compile(octets);
-  const { setFlagsFromString } = process.getBuiltinModule('node:v8');
-  setFlagsFromString('--wasm-lazy-validation');
+  if (!setFlag('--wasm-lazy-validation')) return WebAssembly.compile(octets);
   try {
     return new WebAssembly.Module(octets);
   } finally {
     // Node keeps compiled JavaScript for the flags that it was compiled with.
-    setFlagsFromString('--no-wasm-lazy-validation');
+    setFlag('--no-wasm-lazy-validation');
   }
 }
