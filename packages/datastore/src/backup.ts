@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatastoreError, firstLine } from './error.ts';
+import { codeOf, DatastoreError, firstLine } from './error.ts';
 import type { Entry } from './types.ts';
 
 /** What a change found and made, so that it can be undone. Values are sealed: the file is worth what the datastore is. */
@@ -121,7 +121,7 @@ export function readBackup(path: string): Backup {
       [command, where].every((each) => typeof each === 'string') &&
       Array.isArray(records) &&
       records.every(({ key, before, after }) => typeof key === 'string' && [before, after].every(isTextOrAbsent));
-    if (!sound) throw new TypeError('not a backup of bootstrap data');
+    if (!sound) throw new TypeError('another shape');
     return {
       at,
       command,
@@ -133,8 +133,8 @@ export function readBackup(path: string): Backup {
       })),
     };
   } catch (error) {
-    // A parser's message quotes the text.
-    const what = error instanceof SyntaxError ? 'not a backup of bootstrap data' : firstLine(error);
+    // The system's own words only: a parser's message quotes the text.
+    const what = codeOf(error) === '' ? 'not a backup of bootstrap data' : firstLine(error);
     throw new DatastoreError('failed', path, what, 'name a file of the folder bootstrap-backups', error);
   }
 }
