@@ -18,16 +18,18 @@ export function parsePasswd(text: string): PasswdRow[] {
   const field = /(?:"((?:[^"]|"")*)"|([^",\n]*))(,|\n|$)/y;
   const rows: PasswdRow[] = [];
   let row: string[] = [];
+  let line = 1;
   while (field.lastIndex < normal.length || row.length > 0) {
-    const start = field.lastIndex;
     const match = field.exec(normal);
-    const line = normal.slice(0, start).split('\n').length;
     if (match === null) throw new PasswdError(`line ${line}: a quotation mark in a wrong place`);
     const [whole, quoted, plain = '', end] = match;
     const empty = row.length === 0 && (whole === '\n' || whole === '');
     if (!empty) row.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    if (row.length === 1 && end !== ',') {
+      throw new PasswdError(`line ${line}: must have at least 2 columns (password, name), found 1`);
+    }
+    line += whole.split('\n').length - 1;
     if (end === ',') continue;
-    if (row.length === 1) throw new PasswdError(`line ${line}: must have at least 2 columns (password, name), found 1`);
     if (row.length > 0) rows.push(row);
     row = [];
   }
