@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { environment, fastKeys, folder, k3sPki, type Run, tree } from './program.ts';
+import { checkoutBin, environment, fastKeys, folder, k3sPki, type Run, tree } from './program.ts';
 
 const workspace = resolve(import.meta.dirname, '../..');
 const test = suite('release');
@@ -38,7 +38,7 @@ else {
       readdirSync(join(home, 'node_modules')).filter((name) => !name.startsWith('.')),
       ['k3s-pki'],
     );
-    const ours = readdirSync(join(workspace, 'packages/cli/bin')).filter((name) => !/^(launch|layout)\.js$/.test(name));
+    const ours = readdirSync(checkoutBin).filter((name) => !/^(launch|layout)\.js$/.test(name));
     assert.equal(readdirSync(join(installed, 'bin')).sort(), ours.sort());
     const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
     for (const file of Object.values<string>(bin)) assert.ok(existsSync(join(installed, file)), file);
@@ -100,7 +100,7 @@ else {
 
   test('help and mistakes read as in the checkout', () => {
     for (const args of [['--help'], ['generate-custom-ca-certs', '--help'], ['certificate', 'profiles'], ['nonsense']])
-      assert.equal(run(args, scratch), k3sPki(args, { cwd: scratch }));
+      assert.equal(run(args, scratch), k3sPki(args, { cwd: scratch, bin: checkoutBin }));
   });
 
   test('it makes CAs, issues leaves with its workers, and finds RSA keys', () => {

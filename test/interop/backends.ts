@@ -10,8 +10,8 @@ import type { KineClient, KineJudge } from './kine/judge.ts';
 export interface Backend {
   readonly name: 'SQLite' | 'etcd' | 'PostgreSQL' | 'MariaDB';
   readonly client: KineClient;
-  /** What kine's client takes. */
-  readonly endpoint: string;
+  /** For `startSupervisor`. */
+  readonly store: { readonly program: string; readonly endpoint: string };
   /** A server's config.yaml; it names a port on which nothing listens. */
   readonly config: string;
   /** Removes every record. */
@@ -19,20 +19,42 @@ export interface Backend {
   stop(): Promise<void>;
 }
 
-/** What starts each of the datastores that this machine has; SQLite lies in `dataDir`. */
-export function backendStarters(
-  suite: string,
-  judge: KineJudge,
-): ReadonlyArray<{
+/** A kind of datastore for tests. `with` starts one, SQLite in `dataDir`, hands it over, and ends it whatever happens; where the
+ *  machine has none it says so. */
+export interface BackendKind {
+  readonly name: Backend['name'];
+  with(dataDir: string, work: (backend: Backend) => Promise<void>): Promise<void>;
+}
+
+/** Every kind of datastore that K3s has. */
+export function backendKinds(suite: string, judge: KineJudge): readonly BackendKind[] {
+  return starters(suite, judge).map(({ name, start }) => ({
+    name,
+    with: async (dataDir, work) => {
+      const backend = await start(dataDir);
+      if (backend === undefined) return;
+      try {
+        await work(backend);
+      } finally {
+        // What still runs would keep a failed suite from ending.
+        await backend.stop();
+      }
+    },
+  }));
+}
+
+interface Starter {
   readonly name: Backend['name'];
   start(dataDir: string): Promise<Backend | undefined>;
-}> {
+}
+
+function starters(suite: string, judge: KineJudge): readonly Starter[] {
   const password = encodeURIComponent(serverPassword);
   const overKine = async (name: Backend['name'], endpoint: string, cwd: string, stopServer: () => Promise<void>) => {
     const listener = `unix://${join(cwd, 'kine.sock')}`;
     const kine = await judge.serve({ listener, endpoint, cwd });
     const client = judge.client(listener);
-    return backend(name, client, listener, configFile(endpoint), async () => {
+    return backend(name, client, { program: judge.path, endpoint: listener }, configFile(endpoint), async () => {
       client.stop();
       await kine.stop();
       rmSync(join(cwd, 'kine.sock'), { force: true });
@@ -54,7 +76,7 @@ export function backendStarters(
         if (etcd === undefined || 'absent' in etcd) return undefined;
         const endpoint = `http://127.0.0.1:${etcd.port}`;
         const client = judge.client(endpoint);
-        return backend('etcd', client, endpoint, configFile(endpoint), async () => {
+        return backend('etcd', client, { program: judge.path, endpoint }, configFile(endpoint), async () => {
           client.stop();
           await etcd.kill();
         });
@@ -84,14 +106,25 @@ export function backendStarters(
 function backend(
   name: Backend['name'],
   client: KineClient,
-  endpoint: string,
+  store: Backend['store'],
   config: string,
   stop: () => Promise<void>,
 ): Backend {
   const clear = async () => {
     for (const { key, revision } of await client.list('/bootstrap')) await client.delete(key, revision);
   };
-  return { name, client, endpoint, config, clear, stop };
+  let stopped: Promise<void> | undefined;
+  return {
+    name,
+    client,
+    store,
+    config,
+    clear,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
 }
 
 function configFile(endpoint: string): string {

@@ -159,25 +159,7 @@ if (judges && postgres && !('absent' in postgres)) {
     'reseal, killed between its two steps, on PostgreSQL',
     bounded(async () => {
       const cluster = await postgresCluster('killed');
-      const run = (sql: string) => {
-        const args = [
-          '-h',
-          server.folder,
-          '-p',
-          String(server.port),
-          '-U',
-          'kine',
-          '-d',
-          'killed',
-          '-v',
-          'ON_ERROR_STOP=1',
-        ];
-        const psql = spawnSync('psql', [...args, '-Atc', sql], {
-          encoding: 'utf8',
-          env: { ...process.env, PGPASSWORD: serverPassword },
-        });
-        assert.is(psql.status, 0, psql.stderr);
-      };
+      const run = (sql: string) => psql('killed', sql);
       await killedBetween(cluster, ['--config', cluster.config], {
         hold: () =>
           run(`CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3600); RETURN NEW; END';
@@ -187,6 +169,26 @@ if (judges && postgres && !('absent' in postgres)) {
           run(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep';
             DROP TRIGGER hold ON kine; DROP FUNCTION hold()`),
       });
+      await cluster.stop();
+    }),
+  );
+
+  test(
+    'a datastore that takes no writes: the record is shown, and a change is refused with nothing changed',
+    bounded(async () => {
+      const cluster = await postgresCluster('fixed');
+      const { dir, config, client } = cluster;
+      writeFileSync(join(dir, 'new-token'), 'cafe0123456789\n', { mode: 0o600 });
+      const run = (...words: string[]) => k3sPki(['bootstrap', ...words, '--data-dir', dir, '--config', config]);
+      const before = await client.list('/bootstrap');
+      psql('fixed', 'ALTER DATABASE fixed SET default_transaction_read_only = on');
+      assert.is(run('show').code, 0);
+      const refused = run('reseal', '--new-token-file', join(dir, 'new-token'));
+      assert.is(refused.code, 1);
+      assert.match(refused.stderr, /error: postgres at .*: cannot execute INSERT in a read-only transaction/);
+      assert.match(refused.stderr, /hint: name the primary server/);
+      assert.equal(await client.list('/bootstrap'), before);
+      assert.equal(readdirSync(join(dir, 'server/bootstrap-backups')), []);
       await cluster.stop();
     }),
   );
@@ -290,6 +292,26 @@ if (judges && postgres && !('absent' in postgres)) {
     const served = await kineOn(judges as KineJudge, endpoint, dir);
     await clusterOnFresh(dir, served.client);
     return { dir, config, ...served };
+  }
+
+  function psql(database: string, sql: string): void {
+    const args = [
+      '-h',
+      server.folder,
+      '-p',
+      String(server.port),
+      '-U',
+      'kine',
+      '-d',
+      database,
+      '-v',
+      'ON_ERROR_STOP=1',
+    ];
+    const { status, stderr } = spawnSync('psql', [...args, '-Atc', sql], {
+      encoding: 'utf8',
+      env: { ...process.env, PGPASSWORD: serverPassword },
+    });
+    assert.is(status, 0, stderr);
   }
 
   /** The CAs are made elsewhere: the program refuses a data dir that a server uses. */

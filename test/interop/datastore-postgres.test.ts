@@ -136,7 +136,7 @@ if (judges && ssl && started && !('absent' in started)) {
 
   faultContract(test, {
     server,
-    open: (port, timeout, signal) => open(endpointOf(port), { ...(timeout && { timeout }), ...(signal && { signal }) }),
+    open: (port, options) => open(endpointOf(port), options),
     judge: () => kine.client,
   });
 

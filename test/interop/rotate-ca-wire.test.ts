@@ -5,7 +5,7 @@ import { serverPassword } from '@k3s-pki/testkit/servers';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { folder, k3sPki, tree } from '../cli/program.ts';
-import { backendStarters, savedRecord, saveRecord } from './backends.ts';
+import { backendKinds, savedRecord, saveRecord } from './backends.ts';
 import { goJudge, present } from './judge.ts';
 import { kineJudge } from './kine/judge.ts';
 import { makeCluster, passwords, type SupervisorServer, stageNew, startSupervisor } from './supervisor-server.ts';
@@ -222,61 +222,59 @@ if (judge !== undefined) {
     });
   }
 
-  for (const { name, start } of judges ? backendStarters('interop/rotate-ca-wire', judges) : []) {
-    test(`${name}: the record is read back; a server that loses it, or dies after our request, is told from one that saved it`, async () => {
+  for (const kind of judges ? backendKinds('interop/rotate-ca-wire', judges) : []) {
+    test(`${kind.name}: the record is read back; a server that loses it, or dies after our request, is told from one that saved it`, async () => {
       const local = folder();
       cpSync(dataDir, local, { recursive: true, preserveTimestamps: true });
-      const backend = await start(local);
-      if (backend === undefined || judges === undefined) return;
-      const { client, endpoint, config } = backend;
-      await saveRecord(client, local, passwords.server);
-      const run = async (trouble: string | undefined, more: readonly string[] = []) => {
-        const store = { program: judges.path, endpoint };
-        const server = await startSupervisor(judge, local, { store, ...(trouble ? { trouble } : {}) });
-        const done = rotate(server, renewed, ['--data-dir', local, '--config', config, ...more]);
-        await server.stop();
-        assert.is(puts(server), 1);
-        secretsStay(done.stdout + done.stderr);
-        assert.not.ok((done.stdout + done.stderr).includes(serverPassword));
-        return done;
-      };
-      const isNew = async () => {
-        const record = await savedRecord(client, passwords.server);
-        const fields = rotationFields.filter(
-          ({ field, file }) => record[field]?.Content === base64(join(renewed, file)),
+      await kind.with(local, async (backend) => {
+        const { client, store, config } = backend;
+        await saveRecord(client, local, passwords.server);
+        const run = async (trouble: string | undefined, more: readonly string[] = []) => {
+          const server = await startSupervisor(judge, local, { store, ...(trouble ? { trouble } : {}) });
+          const done = rotate(server, renewed, ['--data-dir', local, '--config', config, ...more]);
+          await server.stop();
+          assert.is(puts(server), 1);
+          secretsStay(done.stdout + done.stderr);
+          assert.not.ok((done.stdout + done.stderr).includes(serverPassword));
+          return done;
+        };
+        const isNew = async () => {
+          const record = await savedRecord(client, passwords.server);
+          const fields = rotationFields.filter(
+            ({ field, file }) => record[field]?.Content === base64(join(renewed, file)),
+          );
+          return fields.length === rotationFields.length;
+        };
+        const path = '/v1-k3s/cert/cacerts';
+
+        const lost = await run(`unsaved:${path}`, ['--output', 'json']);
+        assert.is(lost.code, 1);
+        assert.match(
+          lost.stderr,
+          /says that it has saved the new CAs, but the record in .* holds something else for ETCDServerCA/,
         );
-        return fields.length === rotationFields.length;
-      };
-      const path = '/v1-k3s/cert/cacerts';
+        assert.match(lost.stderr, 'restart nothing yet');
+        const report = JSON.parse(lost.stdout);
+        assert.equal([report.ok, report.readBack.ok, report.readBack.differs], [false, false, true]);
+        assert.not.ok(await isNew());
 
-      const lost = await run(`unsaved:${path}`, ['--output', 'json']);
-      assert.is(lost.code, 1);
-      assert.match(
-        lost.stderr,
-        /says that it has saved the new CAs, but the record in .* holds something else for ETCDServerCA/,
-      );
-      assert.match(lost.stderr, 'restart nothing yet');
-      const report = JSON.parse(lost.stdout);
-      assert.equal([report.ok, report.readBack.ok, report.readBack.differs], [false, false, true]);
-      assert.not.ok(await isNew());
+        const dead = await run(`cut-body:${path}`);
+        assert.is(dead.code, 1);
+        assert.match(dead.stderr, /may be in the datastore or not: the record in .* holds something else/);
+        assert.not.ok(await isNew());
 
-      const dead = await run(`cut-body:${path}`);
-      assert.is(dead.code, 1);
-      assert.match(dead.stderr, /may be in the datastore or not: the record in .* holds something else/);
-      assert.not.ok(await isNew());
+        const applied = await run(`cut-applied:${path}`);
+        assert.is(applied.code, 1);
+        assert.match(applied.stderr, /all the same it was saved: the record in .* holds the new set/);
+        assert.ok(await isNew());
 
-      const applied = await run(`cut-applied:${path}`);
-      assert.is(applied.code, 1);
-      assert.match(applied.stderr, /all the same it was saved: the record in .* holds the new set/);
-      assert.ok(await isNew());
-
-      await backend.clear();
-      await saveRecord(client, local, passwords.server);
-      const good = await run(undefined);
-      assert.is(good.code, 0, good.stderr);
-      assert.match(good.stdout, /read back from .*: the record holds the new set/);
-      assert.ok(await isNew());
-      await backend.stop();
+        await backend.clear();
+        await saveRecord(client, local, passwords.server);
+        const good = await run(undefined);
+        assert.is(good.code, 0, good.stderr);
+        assert.match(good.stdout, /read back from .*: the record holds the new set/);
+        assert.ok(await isNew());
+      });
     });
   }
 

@@ -5,7 +5,7 @@ import { serverPassword } from '@k3s-pki/testkit/servers';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { folder, k3sPki, tree } from '../cli/program.ts';
-import { backendStarters, savedRecord, saveRecord } from './backends.ts';
+import { backendKinds, savedRecord, saveRecord } from './backends.ts';
 import { goJudge, present } from './judge.ts';
 import { type KineClient, kineJudge } from './kine/judge.ts';
 import { makeCluster, passwords, type SupervisorServer, startSupervisor } from './supervisor-server.ts';
@@ -72,77 +72,75 @@ if (judges && judge) {
     assert.match(readFileSync(join(dataDir, 'server/cred/passwd'), 'utf8'), `${password},server,server,k3s:server`);
   });
 
-  for (const { name, start } of backendStarters('interop/token-rotate', judges)) {
-    test(`${name}: offline, over the wire and undone; Go opens the one record each time`, async () => {
+  for (const kind of backendKinds('interop/token-rotate', judges)) {
+    test(`${kind.name}: offline, over the wire and undone; Go opens the one record each time`, async () => {
       const dataDir = folder();
       cpSync(made, dataDir, { recursive: true, preserveTimestamps: true });
       rmSync(join(dataDir, 'server/db'), { recursive: true, force: true });
-      const backend = await start(dataDir);
-      if (backend === undefined) return;
-      const { client, config, endpoint } = backend;
-      await saveRecord(client, dataDir, passwords.server);
-      const passwd = () => readFileSync(join(dataDir, 'server/cred/passwd'), 'utf8');
-      const old = [tokenIn(dataDir), passwd()];
-      const printed: string[] = [];
-      const run = (...words: string[]) => {
-        const done = k3sPki([...words, '--data-dir', dataDir, '--config', config]);
-        assert.is(done.code, 0, `${words.join(' ')}: ${done.stderr}`);
-        printed.push(done.stdout, done.stderr);
-        return done.stdout;
-      };
-      /** Go opens the one record with the token on the disk, and finds the password file of the disk in it. */
-      const fits = async () => {
-        const password = tokenIn(dataDir).split('::server:')[1] ?? '';
-        const record = await savedRecord(client, password);
-        for (const { name: field, file } of bootstrapFields) {
-          if (!existsSync(join(dataDir, file))) continue;
-          assert.is(record[field]?.Content, readFileSync(join(dataDir, file)).toString('base64'), field);
+      await kind.with(dataDir, async (backend) => {
+        const { client, config, store } = backend;
+        await saveRecord(client, dataDir, passwords.server);
+        const passwd = () => readFileSync(join(dataDir, 'server/cred/passwd'), 'utf8');
+        const old = [tokenIn(dataDir), passwd()];
+        const printed: string[] = [];
+        const run = (...words: string[]) => {
+          const done = k3sPki([...words, '--data-dir', dataDir, '--config', config]);
+          assert.is(done.code, 0, `${words.join(' ')}: ${done.stderr}`);
+          printed.push(done.stdout, done.stderr);
+          return done.stdout;
+        };
+        /** Go opens the one record with the token on the disk, and finds the password file of the disk in it. */
+        const fits = async () => {
+          const password = tokenIn(dataDir).split('::server:')[1] ?? '';
+          const record = await savedRecord(client, password);
+          for (const { name: field, file } of bootstrapFields) {
+            if (!existsSync(join(dataDir, file))) continue;
+            assert.is(record[field]?.Content, readFileSync(join(dataDir, file)).toString('base64'), field);
+          }
+          assert.ok(passwd().includes(`${password},server,server,k3s:server`));
+          return password;
+        };
+        const before = tree(dataDir);
+        const records = await client.list('/bootstrap');
+        run('token', 'rotate', '--offline', '--dry-run');
+        assert.equal(ofDisk(tree(dataDir)), ofDisk(before));
+        assert.equal(await client.list('/bootstrap'), records);
+
+        run('token', 'rotate', '--offline');
+        const first = await fits();
+        assert.is.not(first, passwords.server);
+        assert.is(statSync(join(dataDir, 'server/token')).mode & 0o777, 0o600);
+        run('bootstrap', 'undo');
+        assert.is(await fits(), passwords.server);
+        assert.equal([tokenIn(dataDir), passwd()], old);
+        run('bootstrap', 'undo');
+        assert.is(await fits(), first);
+
+        const server = await startSupervisor(judge, dataDir, { store });
+        const report = run('token', 'rotate', '--server', server.url);
+        assert.match(report, /read back from .*: the record opens with the new token/);
+        await server.stop();
+        assert.is(puts(server), 1);
+        const second = await fits();
+        assert.is.not(second, first);
+
+        // A server that died when it had written the files and before it had the record.
+        const dead = await startSupervisor(judge, dataDir, { store, trouble: 'unsaved:/v1-k3s/token' });
+        const lost = run('token', 'rotate', '--server', dead.url);
+        await dead.stop();
+        assert.match(lost, /not read back: .* has no record under the new token/);
+        const third = tokenIn(dataDir).split('::server:')[1] ?? '';
+        const doctor = k3sPki(['doctor', '--data-dir', dataDir, '--config', config]);
+        assert.is(doctor.code, 1);
+        assert.match(doctor.stdout, 'encrypted with different token');
+        const oldToken = join(folder(), 'old-token');
+        writeFileSync(oldToken, `${second}\n`, { mode: 0o600 });
+        run('bootstrap', 'reseal', '--token-file', oldToken, '--new-token-file', join(dataDir, 'server/token'));
+        assert.is(await fits(), third);
+        for (const secret of [first, second, third, passwords.server, serverPassword]) {
+          assert.not.ok((printed.join('') + doctor.stdout + doctor.stderr).includes(secret));
         }
-        assert.ok(passwd().includes(`${password},server,server,k3s:server`));
-        return password;
-      };
-      const before = tree(dataDir);
-      const records = await client.list('/bootstrap');
-      run('token', 'rotate', '--offline', '--dry-run');
-      assert.equal(ofDisk(tree(dataDir)), ofDisk(before));
-      assert.equal(await client.list('/bootstrap'), records);
-
-      run('token', 'rotate', '--offline');
-      const first = await fits();
-      assert.is.not(first, passwords.server);
-      assert.is(statSync(join(dataDir, 'server/token')).mode & 0o777, 0o600);
-      run('bootstrap', 'undo');
-      assert.is(await fits(), passwords.server);
-      assert.equal([tokenIn(dataDir), passwd()], old);
-      run('bootstrap', 'undo');
-      assert.is(await fits(), first);
-
-      const store = { program: judges.path, endpoint };
-      const server = await startSupervisor(judge, dataDir, { store });
-      const report = run('token', 'rotate', '--server', server.url);
-      assert.match(report, /read back from .*: the record opens with the new token/);
-      await server.stop();
-      assert.is(puts(server), 1);
-      const second = await fits();
-      assert.is.not(second, first);
-
-      // A server that died when it had written the files and before it had the record.
-      const dead = await startSupervisor(judge, dataDir, { store, trouble: 'unsaved:/v1-k3s/token' });
-      const lost = run('token', 'rotate', '--server', dead.url);
-      await dead.stop();
-      assert.match(lost, /not read back: .* has no record under the new token/);
-      const third = tokenIn(dataDir).split('::server:')[1] ?? '';
-      const doctor = k3sPki(['doctor', '--data-dir', dataDir, '--config', config]);
-      assert.is(doctor.code, 1);
-      assert.match(doctor.stdout, 'encrypted with different token');
-      const oldToken = join(folder(), 'old-token');
-      writeFileSync(oldToken, `${second}\n`, { mode: 0o600 });
-      run('bootstrap', 'reseal', '--token-file', oldToken, '--new-token-file', join(dataDir, 'server/token'));
-      assert.is(await fits(), third);
-      for (const secret of [first, second, third, passwords.server, serverPassword]) {
-        assert.not.ok((printed.join('') + doctor.stdout + doctor.stderr).includes(secret));
-      }
-      await backend.stop();
+      });
     });
   }
 

@@ -172,7 +172,7 @@ function closed(path: string, cause: unknown): DatastoreError {
           cause,
         );
   }
-  if (hindrance !== undefined) {
+  if (hindrance === 'EACCES') {
     const what = `no permission to write to it or to ${folder}, where SQLite needs files of its own`;
     return new DatastoreError('denied', path, what, 'run as the user that owns it, usually root', cause);
   }
@@ -180,7 +180,7 @@ function closed(path: string, cause: unknown): DatastoreError {
     'denied',
     path,
     'the database cannot be opened or written',
-    'see what protects it: lsattr, the security module, a full table of inodes (df -i)',
+    'see what protects it: lsattr (chattr -i takes the mark away), a security module, a full table of inodes (df -i)',
     cause,
   );
 }

@@ -100,7 +100,7 @@ test('kinds that only kine reaches, and none at all: the way that works is named
   for (const scheme of ['nats', 'jetstream', 't4']) {
     const { code, text } = refusal(`${scheme}://u:secret@host`);
     assert.is(code, 'unsupported');
-    assert.match(text, /the kine of a K3s that runs \| .* unix:\/\/DIR\/server\/kine\.sock/);
+    assert.match(text, /the kine of a K3s that runs \| .* unix:\/\/\/data\/server\/kine\.sock;/);
   }
   const { code, text } = refusal('postgre://u:secret@host');
   assert.is(code, 'unsupported');

@@ -3,14 +3,15 @@ import type { TestServer } from '@k3s-pki/testkit/servers';
 import type { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bounded, failsWith, rejects } from './contract.ts';
+import type { OpenTestStore } from './harness.ts';
 import type { KineClient } from './judge.ts';
 import { openLink } from './link.ts';
 
 /** What a suite of a datastore on the network provides. */
 export interface FaultyServer {
   readonly server: TestServer;
-  /** Opens the datastore at a port; `timeout` is in milliseconds. */
-  readonly open: (port: number, timeout?: number, signal?: AbortSignal) => Promise<Datastore>;
+  /** Opens the datastore at a port. */
+  readonly open: (port: number, options?: Pick<OpenTestStore, 'timeout' | 'signal'>) => Promise<Datastore>;
   readonly judge: () => KineClient;
 }
 
@@ -29,7 +30,7 @@ export function faultContract(test: ReturnType<typeof suite>, { server, open, ju
       const patient = await open(link.port);
       assert.is((await patient.swap(key, 'absent', record)).kind, 'swapped');
       const revision = await revisionOf(key);
-      const hasty = await open(link.port, 500);
+      const hasty = await open(link.port, { timeout: 500 });
       await failsWith('timeout', /no answer/, () => hasty.read(key));
       await failsWith('outcome-unknown', /no answer within 0.5 s.*; a second look/, () =>
         hasty.swap(key, revision, Buffer.alloc(1 << 20, 'another ')),
@@ -109,7 +110,7 @@ export function faultContract(test: ReturnType<typeof suite>, { server, open, ju
     'a server that does not answer: reading ends in time, writing says that nobody knows',
     bounded(async () => {
       const key = '/bootstrap/paused';
-      const store = await open(server.port, 700);
+      const store = await open(server.port, { timeout: 700 });
       await store.list('/bootstrap');
       server.pause();
       try {
@@ -118,7 +119,7 @@ export function faultContract(test: ReturnType<typeof suite>, { server, open, ju
         );
         await failsWith('timeout', /no answer/, () => store.read(key));
         const abort = new AbortController();
-        const other = await open(server.port, 60_000, abort.signal);
+        const other = await open(server.port, { timeout: 60_000, signal: abort.signal });
         const reading = other.read(key);
         abort.abort(new Error('stop'));
         await rejects(reading, /stop/);
