@@ -91,7 +91,8 @@ class PackedLeaves implements IssuedLeaves {
     return this.#memory.subarray(start, start + length);
   }
 
-  /** A list of `each` octets a row, behind those of `before` octets a row: a call for each row takes five times as long. */
+  /** A list of `each` octets a row, behind those of `before` octets a row. One call a
+   *  batch, since a call into native code takes longer than a row. */
   #hex(before: number, each: number): string {
     return this.#memory.toString('hex', this.count * before, this.count * (before + each));
   }

@@ -6,8 +6,7 @@ let begun: { readonly search: PrimeSearch; readonly lanes: Lanes } | undefined;
 
 /**
  * Begins the search for a key of this size, so far that V8 optimises its arithmetic on other threads while this one
- * loads the rest of the program: a tenth of the time of a single key. The next key generation goes on with it. Throws
- * CoreError.
+ * loads the rest of the program. The next key generation goes on with it. Throws CoreError.
  */
 export async function beginSearch(bits: number, lanes: Lanes): Promise<void> {
   await load();
