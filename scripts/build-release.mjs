@@ -75,7 +75,7 @@ const shared = {
 const slow = ['child_process', 'crypto', 'http', 'https', 'net', 'readline', 'tls', 'worker_threads'];
 
 /** What every start evaluates, and the commands in a hurry: a key takes less time than reading the other commands. */
-const first = ['cli/src/run.ts', 'cli/src/commands/key/generate.ts', 'core/src/core.ts'];
+const first = ['cli/src/run.ts', 'cli/src/commands/key/generate.ts', 'core/src/early-search.ts', 'core/src/core.ts'];
 
 /** What `homesIn` found. */
 const homes = new Map();

@@ -25,6 +25,8 @@ const longest = [
   'cli/rotate-robustness',
 ];
 const queue = suites.toSorted((one, other) => rank(one) - rank(other));
+/** Compiled code and stripped types, which the suites share. */
+const compiled = join(workspace, '.cache', 'test');
 const total = { passed: 0, failed: 0 };
 const absent = new Set();
 
@@ -76,7 +78,7 @@ function run(suite) {
     const child = spawn(process.execPath, [suite], {
       cwd: workspace,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1', NODE_COMPILE_CACHE: compiled },
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));

@@ -61,13 +61,14 @@ function derive(salt) {
 /** The same text by WebAssembly, copied in and out as the core does it. */
 async function core(library) {
   const { instance } = await WebAssembly.instantiate(readFileSync(module));
-  const { memory, reserve, ...wasm } = instance.exports;
+  const { memory, reserve, run } = instance.exports;
   const size = sealed.salt + sealed.nonce + document.length + sealed.tag;
   const [at, word] = [reserve(size), reserve(passphrase.length)];
   const view = Buffer.from(memory.buffer);
   view.latin1Write(passphrase, word);
-  const run = (name) => {
-    if (wasm[name](library, at, size, word, passphrase.length) !== 1) throw new Error(`${name} failed`);
+  const convert = (opening) => {
+    const done = run(opening, library, at, size, word, passphrase.length);
+    if (done !== 1) throw new Error(opening === 1 ? 'opening failed' : 'sealing failed');
     return view.subarray(at + sealed.salt, at + size);
   };
   return {
@@ -76,13 +77,13 @@ async function core(library) {
       view.latin1Write(salt, at);
       view.set(randomBytes(sealed.nonce), at + sealed.salt);
       view.set(content, at + sealed.salt + sealed.nonce);
-      return Buffer.from(`${salt}:${run('seal').toString('base64')}`, 'latin1');
+      return Buffer.from(`${salt}:${convert(0).toString('base64')}`, 'latin1');
     },
     open(record) {
       const { salt, bytes } = split(record);
       view.latin1Write(salt, at);
       view.set(bytes, at + sealed.salt);
-      return Buffer.from(run('unseal').subarray(sealed.nonce, -sealed.tag));
+      return Buffer.from(convert(1).subarray(sealed.nonce, -sealed.tag));
     },
   };
 }

@@ -62,8 +62,10 @@ export function program({ name = 'k3s-pki', bin = testedBin }: RunOptions = {}):
 }
 
 export function environment(added: RunOptions['env'] = {}): NodeJS.ProcessEnv {
-  const { DATA_DIR, PRODUCT, K3S_TOKEN, K3S_TOKEN_FILE, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...rest } =
+  const { DATA_DIR, PRODUCT, K3S_TOKEN, K3S_TOKEN_FILE, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...others } =
     process.env;
+  // The program has a cache of its own.
+  const { NODE_COMPILE_CACHE, ...rest } = others;
   return { ...rest, NO_COLOR: '1', ...added };
 }
 

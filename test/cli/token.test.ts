@@ -160,11 +160,21 @@ test('a token file that cannot be read', () => {
 });
 
 test('hash: 64 characters and a newline, of a file, a folder and standard input', () => {
-  for (const args of [[join(tls, 'server-ca.crt')], [tls], [join(demo, 'server')], [demo], ['--data-dir', demo]]) {
+  for (const args of [
+    [join(tls, 'server-ca.crt')],
+    [tls],
+    [join(demo, 'server')],
+    [demo],
+    ['--data-dir', demo],
+    ['--ca', tls],
+  ]) {
     const run = k3sPki(['token', 'hash', ...args]);
     assert.equal(run, { code: 0, stdout: `${rootHash}\n`, stderr: '' });
   }
   assert.is(k3sPki(['token', 'hash', '-'], { input: bundle }).stdout, `${rootHash}\n`);
+  const both = k3sPki(['token', 'hash', tls, '--ca', tls]);
+  assert.equal([both.code, both.stdout], [2, '']);
+  assert.match(both.stderr, 'FILE and --ca are both given');
   const lone = readFileSync(join(tls, 'server-ca.pem'));
   assert.is(k3sPki(['token', 'hash', join(tls, 'server-ca.pem')]).stdout, `${sha256(lone)}\n`);
 });
@@ -252,6 +262,21 @@ test('check: passwords that CSV has to quote', () => {
   });
   assert.is(run.code, 0, run.stderr);
   assert.match(run.stdout, 'that of server\n');
+});
+
+test('check: a passwd file that K3s cannot read is named with its line, and shows no password', () => {
+  const dir = folder();
+  put(dir, {
+    'server/tls/server-ca.crt': bundle,
+    'server/cred/passwd': `${secret},node,node,k3s:agent\n${secret}\n`,
+  });
+  const run = k3sPki(['token', 'check', '--data-dir', dir, '--token-file', '-'], {
+    input: `K10${rootHash}::server:${secret}`,
+  });
+  assert.is(run.code, 1);
+  assert.match(run.stderr, 'server/cred/passwd: line 2: must have at least 2 columns');
+  assert.match(run.stderr, 'bootstrap restore');
+  assertSilent(run);
 });
 
 test("check: K3s's own line first, then what the hash was made from", () => {

@@ -1,6 +1,5 @@
 import type { Core } from '@k3s-pki/core';
 import { compileCore } from '@k3s-pki/core/compile';
-import { beginSearch } from '@k3s-pki/core/early-search';
 import { commandOf, wordsOf } from './commands/commands.ts';
 import type { Context } from './context.ts';
 import { exitCode } from './failure.ts';
@@ -62,7 +61,7 @@ async function searchEarly(words: readonly string[]): Promise<void> {
   const type = given?.replace('--type=', '') ?? 'rsa:2048';
   const bits = Number(/^rsa:(\d{4})$/.exec(type)?.[1]);
   try {
-    if (bits > 0) await beginSearch(bits, lanesOf(process.env));
+    if (bits > 0) await (await import('@k3s-pki/core/early-search')).beginSearch(bits, lanesOf(process.env));
   } catch {
     // Told when the key is made.
   }

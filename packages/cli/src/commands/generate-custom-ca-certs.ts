@@ -4,7 +4,15 @@ import { Command, Option } from 'clipanion';
 import { isEnum } from 'typanion';
 import type { Context } from '../context.ts';
 import { isDays, isKeyType, isPathLength } from '../options.ts';
-import { dataDirOption, dryRunOption, outputOption, productOption } from '../shared-options.ts';
+import {
+  caKeyOption,
+  dataDirOption,
+  dryRunOption,
+  outputOption,
+  passphraseFileOption,
+  productOption,
+  rootKeyOption,
+} from '../shared-options.ts';
 import { generateCustomCaCerts } from '../verbs/generate-custom-ca-certs.ts';
 
 /** `k3s-pki generate-custom-ca-certs`, and the program of that name. Source: K3s `contrib/util/generate-custom-ca-certs.sh`. */
@@ -59,18 +67,12 @@ export class GenerateCustomCaCerts extends Command<Context> {
     validator: isEnum(topologies),
     description: `shared: one root and intermediate above all; isolated: a root for each CA; default ${customCaDefaults.topology}`,
   });
-  rootKey = Option.String('--root-key', customCaDefaults.rootKey, {
-    validator: isKeyType,
-    description: `key of a new root: rsa:2048 to rsa:8192, ec:p256, ec:p384, ec:p521, ed25519; default ${customCaDefaults.rootKey}`,
-  });
+  rootKey = rootKeyOption('key of a new root', customCaDefaults.rootKey);
   intermediateKey = Option.String('--intermediate-key', customCaDefaults.intermediateKey, {
     validator: isKeyType,
     description: `key of a new intermediate; default ${customCaDefaults.intermediateKey}`,
   });
-  caKey = Option.String('--ca-key', customCaDefaults.caKey, {
-    validator: isKeyType,
-    description: `key of each of the five CAs; default ${customCaDefaults.caKey}`,
-  });
+  caKey = caKeyOption('key of each of the five CAs', customCaDefaults.caKey);
   rootDays = Option.String('--root-days', String(customCaDefaults.rootDays), {
     validator: isDays,
     description: `lifetime of a new root; default ${customCaDefaults.rootDays}`,
@@ -88,9 +90,7 @@ export class GenerateCustomCaCerts extends Command<Context> {
     description:
       'path length constraint of the five CAs, one more for a new intermediate, two more for a new root; default none',
   });
-  passphraseFile = Option.String('--passphrase-file', {
-    description: 'holds the passphrase of an encrypted CA key (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
-  });
+  passphraseFile = passphraseFileOption(' of an encrypted CA key');
   output = outputOption();
   dryRun = dryRunOption();
   force = Option.Boolean('--force', false, { description: 'overwrite even a data dir that a server uses' });

@@ -2,8 +2,15 @@ import { defaultDataDir } from '@k3s-pki/k3s';
 import { rotateDefaultDefaults } from '@k3s-pki/plan';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
-import { isDays, isKeyType } from '../options.ts';
-import { dataDirOption, dryRunOption, outputOption, productOption } from '../shared-options.ts';
+import { isDays } from '../options.ts';
+import {
+  caKeyOption,
+  dataDirOption,
+  dryRunOption,
+  outputOption,
+  productOption,
+  rootKeyOption,
+} from '../shared-options.ts';
 import { rotateDefaultCaCerts } from '../verbs/rotate-default-ca-certs.ts';
 
 /** `k3s-pki rotate-default-ca-certs`, and the program of that name. Source: K3s `contrib/util/rotate-default-ca-certs.sh`. */
@@ -34,14 +41,8 @@ export class RotateDefaultCaCerts extends Command<Context> {
 
   dataDir = dataDirOption('where server/tls is');
   product = productOption('default data dir and first word of the subjects');
-  rootKey = Option.String('--root-key', rotateDefaultDefaults.rootKey, {
-    validator: isKeyType,
-    description: `key of each new root: rsa:2048 to rsa:8192, ec:p256, ec:p384, ec:p521, ed25519; default ${rotateDefaultDefaults.rootKey}`,
-  });
-  caKey = Option.String('--ca-key', rotateDefaultDefaults.caKey, {
-    validator: isKeyType,
-    description: `key of each new CA; default ${rotateDefaultDefaults.caKey}`,
-  });
+  rootKey = rootKeyOption('key of each new root', rotateDefaultDefaults.rootKey);
+  caKey = caKeyOption('key of each new CA', rotateDefaultDefaults.caKey);
   rootDays = Option.String('--root-days', String(rotateDefaultDefaults.rootDays), {
     validator: isDays,
     description: `lifetime of the new roots; default ${rotateDefaultDefaults.rootDays}`,

@@ -18,7 +18,7 @@ const catalogue: Catalogue = {
   ...caSetCatalogue,
   'in-use': ({ signs }, _file, show) => ({
     error: `${show('')}: this data dir belongs to a server that has been started (${signs.map(show).join(', ')} ${signs.length === 1 ? 'exists' : 'exist'}); the CAs of a running cluster must not be overwritten`,
-    hint: `stage elsewhere and load with rotate-ca: k3s-pki generate-custom-ca-certs --from ${show('')} --data-dir /opt/k3s, then k3s certificate rotate-ca --path=/opt/k3s/server (--force overwrites all the same)`,
+    hint: `stage elsewhere and load with rotate-ca: k3s-pki generate-custom-ca-certs --from ${show('')} --data-dir /opt/k3s, then k3s-pki certificate rotate-ca --path /opt/k3s/server (--force overwrites all the same)`,
   }),
   unreadable: ({ why }, file) => ({
     error: `${file}: ${{ permission: 'no permission to read it', 'not-a-file': 'not a regular file', 'too-large': 'larger than 1 MiB, so not a certificate or key', io: 'cannot be read' }[why]}`,

@@ -1,7 +1,8 @@
 import type { Product } from '@k3s-pki/k3s';
-import type { LeafProblem } from '@k3s-pki/plan';
+import type { LeafProblem, RestorePlan, RotatePlan } from '@k3s-pki/plan';
 import { exitCode, Failure, type Message } from '../failure.ts';
-import { describeLeafProblem } from '../messages/english/rotate.ts';
+import { describeLeafProblem, unitOf } from '../messages/english/rotate.ts';
+import { isoTime } from './structured.ts';
 import { showIn } from './text.ts';
 
 /** A problem for programs: its code and file, and the words that people get. */
@@ -9,6 +10,25 @@ export function leafProblemJson(problem: LeafProblem, root: string, product: Pro
   const { error, hint } = describeLeafProblem(problem, showIn(root), product);
   const { severity, code, file } = problem;
   return { severity, code, file: showIn(root)(file), message: error, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** What the reports of every plan for leaves begin with, for programs. */
+export function leafChangeJson(
+  { verb, product, timestamp, role, warnings }: RotatePlan | RestorePlan,
+  root: string,
+  dryRun: boolean,
+) {
+  return {
+    command: verb,
+    ok: true,
+    ...(dryRun ? { dryRun } : {}),
+    product,
+    dataDir: root,
+    time: isoTime(timestamp),
+    role,
+    restart: unitOf(product, role),
+    warnings: warnings.map((problem) => leafProblemJson(problem, root, product)),
+  };
 }
 
 export function leafMessages(problems: readonly LeafProblem[], root: string, product: Product): Message[] {

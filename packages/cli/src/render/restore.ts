@@ -4,22 +4,16 @@ import type { BackupSummary, RestorePlan } from '@k3s-pki/plan';
 import { count, restoreCommand, unitOf } from '../messages/english/rotate.ts';
 import { moment } from '../messages/english.ts';
 import { painter } from '../terminal.ts';
-import { leafProblemJson } from './leaf-problems.ts';
+import { leafChangeJson } from './leaf-problems.ts';
 import { isoTime } from './structured.ts';
 import { aligned, octal, showIn } from './text.ts';
 
 /** The plan, or the report of a finished run, for programs. Paths are absolute. */
 export function restoreJson(plan: RestorePlan, root: string, dryRun: boolean) {
-  const { verb, product, timestamp, role, from, backup, writes, removes, unchanged, leaves, warnings } = plan;
+  const { from, backup, writes, removes, unchanged, leaves } = plan;
   const show = showIn(root);
   return {
-    command: verb,
-    ok: true,
-    ...(dryRun ? { dryRun } : {}),
-    product,
-    dataDir: root,
-    time: isoTime(timestamp),
-    role,
+    ...leafChangeJson(plan, root, dryRun),
     from: show(from.path),
     backup: backup === undefined ? null : show(backup.path),
     restored: writes.map(({ from: saved, to, mode, replaces }) => ({
@@ -36,8 +30,6 @@ export function restoreJson(plan: RestorePlan, root: string, dryRun: boolean) {
       notAfter: isoTime(notAfter),
       nextStart: fate,
     })),
-    restart: unitOf(product, role),
-    warnings: warnings.map((problem) => leafProblemJson(problem, root, product)),
   };
 }
 

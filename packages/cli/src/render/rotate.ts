@@ -3,29 +3,20 @@ import { listenerService } from '@k3s-pki/k3s';
 import type { RotatePlan } from '@k3s-pki/plan';
 import { count, k3sLine, restoreCommand, unitOf } from '../messages/english/rotate.ts';
 import { painter } from '../terminal.ts';
-import { leafProblemJson } from './leaf-problems.ts';
-import { isoTime } from './structured.ts';
+import { leafChangeJson } from './leaf-problems.ts';
 import { aligned, octal, showIn } from './text.ts';
 
 /** The plan, or the report of a finished run, for programs. Paths are absolute. */
 export function rotateJson(plan: RotatePlan, root: string, dryRun: boolean) {
-  const { verb, product, timestamp, role, detected, services, backup, marker, warnings } = plan;
+  const { detected, services, backup, marker } = plan;
   const show = showIn(root);
   return {
-    command: verb,
-    ok: true,
-    ...(dryRun ? { dryRun } : {}),
-    product,
-    dataDir: root,
-    time: isoTime(timestamp),
-    role,
+    ...leafChangeJson(plan, root, dryRun),
     detected,
     services: services.map(({ name, files }) => ({ name, removed: files.map(show) })),
     backup: backup === undefined ? null : show(backup.path),
     backedUp: backup?.copies.map(({ from, to, mode }) => ({ from: show(from), to: show(to), mode: octal(mode) })) ?? [],
     marker: marker === undefined ? null : show(marker.path),
-    restart: unitOf(product, role),
-    warnings: warnings.map((problem) => leafProblemJson(problem, root, product)),
   };
 }
 

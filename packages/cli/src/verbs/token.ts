@@ -5,8 +5,10 @@ import {
   formatToken,
   hashMismatch,
   maskToken,
+  PasswdError,
   type PasswordToken,
   type Product,
+  parsePasswd,
   randomPassword,
   type Token,
   tlsFile,
@@ -38,7 +40,7 @@ export interface TokenOptions extends TokenSource {
 
 /** `token show`: what a token says. */
 export async function showToken(options: TokenOptions & { reveal: boolean }, context: Context): Promise<number> {
-  return translated('token show', async () => {
+  return inWords(async () => {
     const found = await findToken(options, context);
     const remarks = tokenRemarks(found.token);
     const reveal = options.reveal ? recordKey(found.token) : undefined;
@@ -50,13 +52,19 @@ export async function showToken(options: TokenOptions & { reveal: boolean }, con
   });
 }
 
-/** `token hash`: the CA hash of a bundle and a newline. */
+/** `token hash`: the CA hash of a bundle and a newline. `file` and `ca` say the same. */
 export async function printCaHash(
-  { file, dataDir, output }: { file: string | undefined; dataDir: string; output: OutputFormat },
+  {
+    file,
+    ca,
+    dataDir,
+    output,
+  }: { file: string | undefined; ca: string | undefined; dataDir: string; output: OutputFormat },
   context: Context,
 ): Promise<number> {
-  return translated('token hash', async () => {
-    const bundle = await readCaBundle(file ?? join(dataDir, tlsFile.caBundle('server')), context);
+  return inWords(async () => {
+    if (file !== undefined && ca !== undefined) throw new Failure([tokenMessages.twoBundles], { code: exitCode.usage });
+    const bundle = await readCaBundle(file ?? ca ?? join(dataDir, tlsFile.caBundle('server')), context);
     warnOfFileHash(bundle, context);
     const { caHash, from, certificates } = bundle;
     const report = { command: 'token hash', ok: true, file: from, ...caHash, certificates: certificates.length };
@@ -79,7 +87,7 @@ export async function newToken(
   options: TokenTarget & { ca: string | undefined; user: string; output: OutputFormat },
   context: Context,
 ): Promise<number> {
-  return translated('token new', async () => {
+  return inWords(async () => {
     refuseTwoOutputs(options);
     if (options.out === undefined && !options.reveal && !options.dryRun) {
       throw new Failure([tokenMessages.neverPrinted], { code: exitCode.usage });
@@ -104,7 +112,7 @@ export async function tokenForCas(
   options: TokenOptions & TokenTarget & { ca: string | undefined; user: string },
   context: Context,
 ): Promise<number> {
-  return translated('token for', async () => {
+  return inWords(async () => {
     refuseTwoOutputs(options);
     if (options.ca === undefined) throw new Failure([tokenMessages.casNeeded], { code: exitCode.usage });
     refuseSharedInput(options);
@@ -123,7 +131,7 @@ export async function checkToken(
   options: TokenOptions & { ca: string | undefined; server: string | undefined; timeout: number },
   context: Context,
 ): Promise<number> {
-  return translated('token check', async () => {
+  return inWords(async () => {
     const { ca, server, dataDir } = options;
     if (ca !== undefined && server !== undefined)
       throw new Failure([tokenMessages.oneBundle], { code: exitCode.usage });
@@ -172,12 +180,14 @@ async function passwordVerdict(token: Token, file: string, context: Context): Pr
     if (read.absent === true) return undefined;
     throw new Failure([tokenMessages.unreadableToken(file, read.why)]);
   }
-  const { default: csv } = await import('papaparse');
-  const { data } = csv.parse<string[]>(Buffer.from(read.bytes).toString('utf8'), {
-    delimiter: ',',
-    skipEmptyLines: true,
-  });
-  return judgePassword(token, data);
+  try {
+    return judgePassword(token, parsePasswd(Buffer.from(read.bytes).toString('utf8')));
+  } catch (error) {
+    if (error instanceof PasswdError) throw new Failure([tokenMessages.damagedPasswords(file, error.message)]);
+    throw error;
+  } finally {
+    read.bytes.fill(0);
+  }
 }
 
 /** Both inputs, or every problem of both. */
@@ -280,16 +290,12 @@ function warnOfFileHash({ caHash, certificates, from }: CaBundle, context: Conte
   }
 }
 
-/** Turns whatever is thrown into a failure for people that has a report for programs. */
-async function translated(command: string, work: () => Promise<number>): Promise<number> {
+/** Gives what a server or a package throws the words of the token commands. */
+async function inWords(work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {
-    const failure = failureOf(error);
-    if (!(failure instanceof Failure) || failure.report !== undefined) throw failure;
-    const { messages, code } = failure;
-    const problems = messages.map(({ error: message, hint }) => ({ message, hint }));
-    throw new Failure(messages, { code, cause: failure.cause, report: { command, ok: false, problems } });
+    throw failureOf(error);
   }
 }
 

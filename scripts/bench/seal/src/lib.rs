@@ -23,12 +23,14 @@ pub extern "C" fn reserve(length: usize) -> *mut u8 {
     Box::leak(vec![0; length].into_boxed_slice()).as_mut_ptr()
 }
 
-/// Encrypts in place. The bytes: salt as text, nonce, document, room for the tag. Answers 1, or 0 when it can't.
+/// Encrypts in place, or with `opening` = 1 decrypts. The bytes: salt as text, nonce, document, tag or room for it. Answers 1,
+/// or 0 when it can't or the tag does not fit.
 ///
 /// # Safety
 /// Both regions come from `reserve` and are no smaller than said.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn seal(
+pub unsafe extern "C" fn run(
+    opening: u32,
     way: u32,
     bytes: *mut u8,
     length: usize,
@@ -36,40 +38,18 @@ pub unsafe extern "C" fn seal(
     size: usize,
 ) -> u32 {
     // SAFETY: regions of `reserve` are initialised, disjoint, and never freed; nothing else runs meanwhile.
-    let (bytes, passphrase) = unsafe { regions(bytes, length, passphrase, size) };
-    u32::from(sealed(way, bytes, passphrase).is_some())
-}
-
-/// Decrypts in place what `seal` left. Answers 1, or 0 when the tag does not fit.
-///
-/// # Safety
-/// As for `seal`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn unseal(
-    way: u32,
-    bytes: *mut u8,
-    length: usize,
-    passphrase: *const u8,
-    size: usize,
-) -> u32 {
-    // SAFETY: as in `seal`.
-    let (bytes, passphrase) = unsafe { regions(bytes, length, passphrase, size) };
-    u32::from(opened(way, bytes, passphrase).is_some())
-}
-
-unsafe fn regions<'a>(
-    bytes: *mut u8,
-    length: usize,
-    other: *const u8,
-    size: usize,
-) -> (&'a mut [u8], &'a [u8]) {
-    // SAFETY: the callers' promise.
-    unsafe {
+    let (bytes, passphrase) = unsafe {
         (
             slice::from_raw_parts_mut(bytes, length),
-            slice::from_raw_parts(other, size),
+            slice::from_raw_parts(passphrase, size),
         )
-    }
+    };
+    let done = if opening == 1 {
+        opened(way, bytes, passphrase)
+    } else {
+        sealed(way, bytes, passphrase)
+    };
+    u32::from(done.is_some())
 }
 
 fn sealed(way: u32, bytes: &mut [u8], passphrase: &[u8]) -> Option<()> {

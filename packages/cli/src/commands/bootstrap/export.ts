@@ -1,4 +1,5 @@
 import { Command, Option } from 'clipanion';
+import { passphraseFileOption } from '../../shared-options.ts';
 import { exportBootstrap } from '../../verbs/bootstrap/export.ts';
 import { BootstrapCommand } from './bootstrap-command.ts';
 
@@ -21,9 +22,7 @@ export class BootstrapExport extends BootstrapCommand {
 
   to = Option.String('--to', { required: true, description: 'the file to make; one that is there is not replaced' });
   recipient = Option.Array('--recipient', [], { description: 'who can open it, age1...; repeated for several' });
-  passphraseFile = Option.String('--passphrase-file', {
-    description: 'holds the passphrase (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
-  });
+  passphraseFile = passphraseFileOption();
   dryRun = Option.Boolean('--dry-run', false, { description: 'encrypt, write nothing' });
 
   async execute(): Promise<number> {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'clipanion';
-import { dryRunOption } from '../../shared-options.ts';
+import { dryRunOption, passphraseFileOption } from '../../shared-options.ts';
 import { importBootstrap } from '../../verbs/bootstrap/import.ts';
 import { BootstrapCommand } from './bootstrap-command.ts';
 
@@ -28,9 +28,7 @@ export class BootstrapImport extends BootstrapCommand {
 
   from = Option.String('--from', { required: true, description: 'the exported file; - is standard input' });
   identity = Option.String('--identity', { description: 'holds the identity of a recipient, AGE-SECRET-KEY-1...' });
-  passphraseFile = Option.String('--passphrase-file', {
-    description: 'holds the passphrase (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
-  });
+  passphraseFile = passphraseFileOption();
   dryRun = dryRunOption();
   force = Option.Boolean('--force', false, { description: 'import data with which no server starts' });
 

@@ -3,7 +3,7 @@ import { Command, Option } from 'clipanion';
 import { isEnum, makeValidator } from 'typanion';
 import type { Context } from '../../context.ts';
 import { isCount, isDays, isDomain, isKeyType, isWorkers } from '../../options.ts';
-import { outputOption } from '../../shared-options.ts';
+import { outputOption, passphraseFileOption } from '../../shared-options.ts';
 import { issue } from '../../verbs/issue.ts';
 
 const isAddress = makeValidator<unknown, string>({
@@ -109,9 +109,7 @@ export class CertificateIssue extends Command<Context> {
   skipBad = Option.Boolean('--skip-bad', false, { description: 'leave bad rows out instead of issuing nothing' });
   resume = Option.Boolean('--resume', false, { description: 'go on in an --out folder after an interruption' });
   dryRun = Option.Boolean('--dry-run', false, { description: 'check the CAs and rows, issue nothing' });
-  passphraseFile = Option.String('--passphrase-file', {
-    description: 'holds the passphrase of encrypted CA keys (else K3S_PKI_PASSPHRASE, else asked on a terminal)',
-  });
+  passphraseFile = passphraseFileOption(' of encrypted CA keys');
   output = outputOption();
 
   async execute(): Promise<number> {

@@ -20,18 +20,19 @@ export class TokenHash extends Command<Context> {
     `,
     examples: [
       ['Of this server', '$0 token hash'],
-      ['Of staged CAs', '$0 token hash ./demo/server/tls/server-ca.crt'],
+      ['Of staged CAs', '$0 token hash --ca ./demo/server/tls/server-ca.crt'],
       ['Of what a server presents', 'curl -ks https://10.0.0.1:6443/cacerts | $0 token hash -'],
     ],
   });
 
   file = Option.String({ name: 'FILE', required: false });
+  ca = Option.String('--ca', { description: 'the same as FILE, as the other token commands name it' });
   dataDir = dataDirOption('where server/tls is');
   product = productOption('decides the default data dir');
   output = outputOption();
 
   async execute(): Promise<number> {
-    const { file, product, dataDir = defaultDataDir(product), output } = this;
-    return printCaHash({ file, dataDir, output }, this.context);
+    const { file, ca, product, dataDir = defaultDataDir(product), output } = this;
+    return printCaHash({ file, ca, dataDir, output }, this.context);
   }
 }

@@ -86,12 +86,12 @@ export const clusterExplanations = {
   'newer-on-disk': {
     cause:
       'Files on this server differ from the datastore and are at least three seconds newer. The disk never wins: K3s stops. Files were edited, restored with new times, or rotate-ca loaded files that are older than the ones in use.',
-    mend: 'If the datastore is right, move the named files away, cred/passwd too, and start again; not the folders: with embedded etcd K3s then makes new CAs. If the disk is right, put the old files back, start, and load the new ones with rotate-ca after touch.',
+    mend: 'If the datastore is right: k3s-pki bootstrap restore, with K3s stopped; with embedded etcd, which is closed then, move the named files away, cred/passwd too, and start again (not the folders, or K3s makes new CAs). If the disk is right, put the old files back, start, and load the new ones with k3s-pki certificate rotate-ca.',
   },
   'other-token': {
     cause:
       'The datastore holds bootstrap data under another token. This server has another token, none (then it made CAs of its own), or a kubeadm-form one; or the token was rotated meanwhile.',
-    mend: 'Start with the token of the cluster (server/token on a running server, or your copy). If this server made CAs of its own, move server/tls and server/cred away first. k3s-pki token show --reveal prints the key that a token opens.',
+    mend: 'Start with the token of the cluster (server/token on a running server, or your copy). If this server made CAs of its own, move server/tls and server/cred away first. If the new token is the right one and the old one is known: k3s-pki bootstrap reseal --token-file OLD --new-token-file NEW. k3s-pki bootstrap doctor says which token opens what.',
   },
   'no-bootstrap-data': {
     cause:
@@ -101,12 +101,12 @@ export const clusterExplanations = {
   'several-keys': {
     cause:
       'Below /bootstrap lies more than one key: a rotation of the token was interrupted, or servers were started with different tokens. Saving, as rotate-ca does, then fails.',
-    mend: 'Find out which token is the right one (k3s-pki token show --reveal prints its key), take a backup, and delete the other key.',
+    mend: 'k3s-pki bootstrap doctor says which key is that of the token; k3s-pki bootstrap prune keeps that one and removes the others, with a backup.',
   },
   cipher: {
     cause:
       'The bootstrap data was found but this token does not open it: it was encrypted with another password, or damaged.',
-    mend: 'Use the token that the data was saved with; with a snapshot, the token of its time.',
+    mend: 'Use the token that the data was saved with; with a snapshot, the token of its time; k3s-pki bootstrap reseal then moves the data to another one. Damaged data: k3s-pki bootstrap undo, after a change of this program; else a snapshot.',
   },
   'cipher-text': {
     cause: 'The value below /bootstrap is not bootstrap data: it was written by hand or cut.',
@@ -114,7 +114,7 @@ export const clusterExplanations = {
   },
   'key-locked': {
     cause: 'Another server has begun to write the bootstrap data, or was ended while it did.',
-    mend: 'Wait: after five tries the empty key is deleted and this server goes on. If it never ends, see whether another server is starting all the time.',
+    mend: 'Wait: after five tries the empty key is deleted and this server goes on. If it never ends, see whether another server is starting all the time; when none is, k3s-pki bootstrap prune removes the key.',
   },
   'lock-timed-out': {
     cause: 'The server that held the lock has not written anything; the lock is removed.',
@@ -135,7 +135,7 @@ export const clusterExplanations = {
   'old-key-stays': {
     cause:
       'The bootstrap data was saved under a new key, and the old one could not be removed. Two keys make a later save fail.',
-    mend: 'Delete the old key from the datastore when all servers run with the new token.',
+    mend: 'When all servers run with the new token: k3s-pki bootstrap prune.',
   },
   'disk-updated': {
     cause:

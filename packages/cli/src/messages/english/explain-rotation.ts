@@ -74,7 +74,7 @@ export const rotationExplanations = {
   },
   'method-not-allowed': {
     cause: 'The address was asked with another method than PUT, by hand or by a proxy.',
-    mend: 'Use k3s certificate rotate-ca or k3s token rotate, or PUT.',
+    mend: 'Use k3s-pki certificate rotate-ca or k3s-pki token rotate, or PUT.',
   },
 
   'unknown-service': {

@@ -94,6 +94,14 @@ export const tokenMessages = {
     error: `${file}: ${why}`,
     hint: 'a token file holds one line; run as the user who owns it, usually root',
   }),
+  damagedPasswords: (file: string, reason: string): Message => ({
+    error: `${file}: ${reason}`,
+    hint: 'no server starts with it; k3s-pki bootstrap restore writes the file of the datastore',
+  }),
+  twoBundles: {
+    error: 'FILE and --ca are both given',
+    hint: 'they say the same: leave one out',
+  },
   casNeeded: {
     error: 'token for needs the new CAs: --ca FILE',
     hint: 'the bundle that the servers will present, such as STAGE/tls/server-ca.crt',
