@@ -75,7 +75,8 @@ function unsupported(scheme: string, server: string): DatastoreError {
     : new DatastoreError(
         'unsupported',
         'the datastore endpoint',
-        `${scheme}:// is no datastore of K3s`,
+        // A long one may be a password in the wrong place.
+        `${/^[a-z0-9+.-]{1,12}$/.test(scheme) ? scheme : 'what stands before '}:// is no datastore of K3s`,
         'it is sqlite://, https:// or http:// of an etcd, postgres:// or mysql://; check the spelling',
       );
 }
