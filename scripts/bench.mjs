@@ -11,7 +11,9 @@ import { load, machine } from './bench/machine.mjs';
 import { markdown } from './bench/markdown.mjs';
 import { seesCpu } from './bench/process.mjs';
 import { release, useProgram } from './bench/programs.mjs';
+import { rotateCaOffline } from './bench/rotate-ca.mjs';
 import { rsaKeys, rsaProcess } from './bench/rsa.mjs';
+import { sealRecords } from './bench/seal.mjs';
 import { judge } from './bench/targets.mjs';
 import { workspace } from './setup.mjs';
 
@@ -38,6 +40,8 @@ const all = [
   bulk.leavesOut({ short }),
   bulk.leavesMillion({ short }),
   check({ short }),
+  rotateCaOffline({ short }),
+  ...sealRecords({ short }),
 ];
 if (options.list) {
   for (const { name, title } of all) process.stdout.write(`${name.padEnd(20)}${title}\n`);

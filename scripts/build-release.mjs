@@ -2,12 +2,21 @@
 // program as plain JavaScript without dependencies, the WebAssembly beside it. The default is dist/ in the workspace.
 //
 // esbuild bundles: one small binary, and the same bytes from the same input. CommonJS, for Node starts it 8 ms sooner than
-// modules; what a command imports when it runs stays unevaluated until then.
-import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// modules. The program is in two files, so that what every run needs is read without the commands that it does not.
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { workspace } from './setup.mjs';
 
 const { out } = parseArgs({ options: { out: { type: 'string' } } }).values;
@@ -31,7 +40,17 @@ const replaced = {
     export const dependency = undefined;
     export const ownNode = undefined;
     export const root = undefined;`,
+  // It asks the terminal for its colours when it is loaded.
+  'clipanion/lib/platform/node.js': `
+    export const getDefaultColorDepth = () => 1;
+    export const getCaptureActivator = () => null;`,
 };
+
+/** The oldest Node that the program runs on. */
+const oldest = 'node22.19';
+
+/** clipanion opens standard input when it is loaded, 3 ms; `run.ts` gives it the context it needs. */
+const defaultContext = /^Cli\.defaultContext = \{[^}]*\};$/m;
 
 const shared = {
   bundle: true,
@@ -55,30 +74,43 @@ const shared = {
 /** Modules of Node's that take milliseconds to load, and that many a run does not use: loaded at their first use. */
 const slow = ['child_process', 'crypto', 'http', 'https', 'net', 'readline', 'tls', 'worker_threads'];
 
+/** What every start evaluates, and the commands in a hurry: a key takes less time than reading the other commands. */
+const first = ['cli/src/run.ts', 'cli/src/commands/key/generate.ts', 'core/src/early-search.ts', 'core/src/core.ts'];
+
+/** What `homesIn` found. */
+const homes = new Map();
+
 /** Libraries that are loaded when they are needed, by name: files of their own, so that no start reads them. */
 const libraries = new Map();
 
 rmSync(target, { recursive: true, force: true });
 const lib = join(target, 'lib');
-const { metafile } = await build({
+mkdirSync(lib, { recursive: true });
+const { metafile, outputFiles } = await build({
   ...shared,
-  entryPoints: {
-    main: join(cli, 'src', 'main.ts'),
-    worker: join(core, 'src', 'worker.ts'),
-    'bulk-worker': join(core, 'src', 'bulk-worker.ts'),
-  },
+  entryPoints: { main: join(cli, 'src', 'main.ts') },
   outdir: lib,
-  target: 'node22.19',
-  // By `require`, since what is imported is CommonJS too.
-  supported: { 'dynamic-import': false },
-  plugins: [...shared.plugins, { name: 'libraries', setup: setLibrariesApart }],
+  target: oldest,
+  format: 'esm',
+  splitting: true,
+  outExtension: { '.js': '.mjs' },
+  plugins: [...shared.plugins, { name: 'libraries', setup: setLibrariesApart }, { name: 'trim', setup: trimModules }],
+  metafile: true,
+  write: false,
+});
+await writeProgram();
+const { metafile: workersMetafile } = await build({
+  ...shared,
+  entryPoints: { worker: join(core, 'src', 'worker.ts'), 'bulk-worker': join(core, 'src', 'bulk-worker.ts') },
+  outdir: lib,
+  target: oldest,
   metafile: true,
 });
 const { metafile: librariesMetafile } = await build({
   ...shared,
   entryPoints: Object.fromEntries(libraries),
   outdir: lib,
-  target: 'node22.19',
+  target: oldest,
   metafile: true,
 });
 const programs = readdirSync(join(cli, 'bin')).filter((name) => !['launch.js', 'layout.js'].includes(name));
@@ -91,7 +123,7 @@ await build({
   external: ['../lib/main.js'],
 });
 for (const name of programs) chmodSync(join(target, 'bin', name), 0o755);
-const inputs = [metafile, librariesMetafile].flatMap((each) => Object.keys(each.inputs));
+const inputs = [metafile, workersMetafile, librariesMetafile].flatMap((each) => Object.keys(each.inputs));
 refuseFoldersOfTheirOwn(inputs);
 
 copyFileSync(join(core, 'wasm', WASM), join(lib, WASM));
@@ -101,11 +133,104 @@ writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest(), null, 
 
 process.stdout.write(`k3s-pki ${manifest().version} in ${target}: ${programs.length} programs\n`);
 
+/** Writes esbuild's chunks as two files of functions, each of which is called when its exports are asked for. */
+async function writeProgram() {
+  const chunks = new Map(outputFiles.map(({ path, text }) => [`./${basename(path)}`, text]));
+  const outputs = new Map(Object.entries(metafile.outputs).map(([path, output]) => [`./${basename(path)}`, output]));
+  const near = new Set();
+  const include = (name) => {
+    if (near.has(name) || !chunks.has(name)) return;
+    near.add(name);
+    for (const { path, kind } of outputs.get(name).imports) {
+      if (kind !== 'dynamic-import') include(`./${basename(path)}`);
+    }
+  };
+  const isFirst = ({ entryPoint = '' }) => first.some((path) => entryPoint.endsWith(path));
+  for (const [name, output] of outputs) if (name === './main.mjs' || isFirst(output)) include(name);
+  const functions = async (names, before = '', after = '') => {
+    const written = names.map(async (name) => {
+      const body = await asCommonJs(chunks.get(name));
+      return `${JSON.stringify(name)}:${before}function(module,exports,require){${body}}${after}`;
+    });
+    return `{\n${(await Promise.all(written)).join(',\n')}\n}`;
+  };
+  const names = [...chunks.keys()].sort();
+  const others = names.filter((name) => !near.has(name));
+  // In parentheses: V8 compiles such a function with its file, and so into what Node keeps of that, 5 ms of a start.
+  const main = `"use strict";
+const chunks = ${await functions([...near].sort(), '(', ')')};
+const loaded = new Map();
+function load(name) {
+  if (!name.endsWith('.mjs')) return require(name);
+  let module = loaded.get(name);
+  if (module === undefined) {
+    if (!(name in chunks)) Object.assign(chunks, require('./commands.js'));
+    module = { exports: {} };
+    loaded.set(name, module);
+    chunks[name](module, module.exports, load);
+  }
+  return module.exports;
+}
+module.exports = load('./main.mjs');
+`;
+  writeFileSync(join(lib, 'main.js'), main);
+  writeFileSync(join(lib, 'commands.js'), `"use strict";\nmodule.exports = ${await functions(others)};\n`);
+}
+
+async function asCommonJs(chunk) {
+  const { bundle, plugins, absWorkingDir, ...options } = shared;
+  // Dynamic imports by `require`, since what is imported is CommonJS too.
+  const { code } = await transform(chunk, { ...options, target: oldest, supported: { 'dynamic-import': false } });
+  return code.trimEnd();
+}
+
+/** Modules of the workspace do nothing when they are imported: what nobody uses is left out, and who imports from a list
+ *  of modules gets the ones that it names, so that a start evaluates no others. */
+function trimModules({ onResolve, onLoad, resolve: find }) {
+  onResolve({ filter: /^(\.|@k3s-pki\/)/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
+    if (pluginData?.trimmed || kind !== 'import-statement' || importer.includes('node_modules')) return undefined;
+    const found = await find(path, { kind, importer, resolveDir, pluginData: { trimmed: true } });
+    return { ...found, sideEffects: found.path.includes('node_modules') };
+  });
+  const imports = /^import \{([^}]*)\} from '@k3s-pki\/(plan|k3s)';$/gm;
+  onLoad({ filter: /[/\\]packages[/\\]\w+[/\\]src[/\\].*\.ts$/ }, async ({ path }) => {
+    const homes = { plan: await homesIn('plan'), k3s: await homesIn('k3s') };
+    const direct = (_, names, list) =>
+      names
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '' && !name.startsWith('type '))
+        .map((name) => `import { ${name} } from ${JSON.stringify(homes[list].get(name.split(' as ')[0]))};`)
+        .join(' ');
+    return { contents: readFileSync(path, 'utf8').replace(imports, direct), loader: 'ts' };
+  });
+}
+
+/** By name, the file that each export of a package comes from. */
+function homesIn(name) {
+  const folder = join(workspace, 'packages', name, 'src');
+  const look = async () => {
+    const files = [...readFileSync(join(folder, `${name}.ts`), 'utf8').matchAll(/ from '\.\/([^']+)';/g)];
+    const exported = files.map(async ([, file]) => {
+      const path = join(folder, file);
+      return Object.keys(await import(pathToFileURL(path).href)).map((each) => [each, path]);
+    });
+    return new Map((await Promise.all(exported)).flat());
+  };
+  homes.set(name, homes.get(name) ?? look());
+  return homes.get(name);
+}
+
 function replaceModules({ onLoad }) {
   for (const [path, contents] of Object.entries(replaced)) {
     const filter = new RegExp(`${path.replaceAll(/[/.]/g, '[/\\\\.]')}$`);
     onLoad({ filter }, () => ({ contents, loader: 'ts' }));
   }
+  onLoad({ filter: /clipanion[/\\]lib[/\\]advanced[/\\]Cli\.js$/ }, ({ path }) => {
+    const source = readFileSync(path, 'utf8');
+    if (!defaultContext.test(source)) throw new Error(`${path} is not as expected`);
+    return { contents: source.replace(defaultContext, 'Cli.defaultContext = { colorDepth: 1 };') };
+  });
 }
 
 /** Gives a getter for each export in place of the module. */
@@ -158,10 +283,11 @@ function manifest() {
   return { name: 'k3s-pki', version, description, license, type: 'commonjs', bin, engines };
 }
 
-/** The licences of the packages whose code is in the bundle, in their own words. */
+/** The licences of the packages whose code is in the bundle and of what is in the module, in their own words. */
 function licenses(paths) {
   const folders = new Set(paths.flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
-  return [...folders].sort().map(licenseOf).join('\n');
+  const packages = [...folders].sort().map(licenseOf);
+  return [...packages, read('packages/core/wasm/THIRD_PARTY_LICENSES.txt')].join('\n');
 }
 
 function licenseOf(folder) {

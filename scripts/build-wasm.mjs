@@ -5,10 +5,12 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { rustLicenses } from './rust-licenses.mjs';
 
 const NAME = 'k3s_pki_wasm';
 const FILES = [`${NAME}.js`, `${NAME}.d.ts`, `${NAME}_bg.wasm`, `${NAME}_bg.wasm.d.ts`];
 const ENVIRONMENT = 'BUILD_ENVIRONMENT.txt';
+const LICENSES = 'THIRD_PARTY_LICENSES.txt';
 const FEATURES = [
   'simd',
   'relaxed-simd',
@@ -130,6 +132,7 @@ function build(into) {
       cpSync(join(scratch, file), join(into, file));
     }
     writeFileSync(join(into, ENVIRONMENT), environment());
+    writeFileSync(join(into, LICENSES), rustLicenses());
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 // Comparison of `certificate check`: a folder of ten thousand certificate files, each a leaf with its chain.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryFolder } from './process.mjs';
 import { go, k3sPki, openssl, shell } from './programs.mjs';
 
 const profiles = ['client-kubelet', 'serving-kubelet'];
@@ -71,8 +71,7 @@ async function inFolder(files, run) {
 }
 
 async function make(files) {
-  const work = mkdtempSync(join(tmpdir(), 'k3s-pki-bench-'));
-  process.on('exit', () => rmSync(work, { recursive: true, force: true }));
+  const work = temporaryFolder();
   const keys = ['--root-key', 'ec:p256', '--intermediate-key', 'ec:p256'];
   await k3sPki(['generate-custom-ca-certs', '--data-dir', work, ...keys]);
   const nodes = files / profiles.length;

@@ -1,6 +1,6 @@
 // Runs whole processes and says what they took.
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
@@ -56,6 +56,13 @@ export async function finish(command, args, { env = {}, cwd, discard = false } =
   }
 }
 
+/** A folder that is gone when the bench ends. */
+export function temporaryFolder() {
+  const path = mkdtempSync(join(tmpdir(), 'k3s-pki-bench-'));
+  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
 function usage(report) {
   if (!gnuTime) return {};
   const [user = 0, system = 0, kibibytes = 0] = readFileSync(report, 'utf8').trim().split(' ').map(Number);
@@ -65,5 +72,6 @@ function usage(report) {
 /** This process's environment without what would steer the programs. */
 const environment = (() => {
   const { DATA_DIR, PRODUCT, JOB_COMPLETION_INDEX, NODE_OPTIONS, FORCE_COLOR, GOMAXPROCS, GOGC, ...kept } = process.env;
-  return { ...kept, NO_COLOR: '1', LC_ALL: 'C' };
+  const own = Object.entries(kept).filter(([name]) => name === 'K3S_PKI_LANES' || !/^(K3S|RKE2)_/.test(name));
+  return { ...Object.fromEntries(own), NO_COLOR: '1', LC_ALL: 'C' };
 })();

@@ -1,7 +1,7 @@
 // The programs that are compared. Compiled ones are built once, under the digest of their sources, in the ignored .cache.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspace } from '../setup.mjs';
 import { Absent, finish } from './process.mjs';
@@ -47,12 +47,18 @@ export function shell(path, args, options) {
 
 /** Runs the Go program. Throws Absent without Go. */
 export async function go(args, options) {
-  const sources = readdirSync(join(here, 'go')).map((name) => join(here, 'go', name));
-  const path = built('go', sources, ['go', ['version']], (out) => [
-    'go',
-    ['build', '-buildvcs=false', '-trimpath', '-o', out, '.'],
-  ]);
-  return finish(path, args, options);
+  return finish(builtGo('go', '.'), args, options);
+}
+
+/** Runs the Go program that rotates CAs. Throws Absent without Go, or without the module of SQLite. */
+export async function goRotate(args, options) {
+  return finish(builtGo('go-rotate', './rotate'), args, options);
+}
+
+function builtGo(name, entry) {
+  const sources = globSync(['*.go', 'go.*', 'bootstrap/*.go', join(entry, '*.go')], { cwd: join(here, 'go') });
+  const paths = sources.map((file) => join(here, 'go', file));
+  return built(name, paths, ['go', ['version']], (out) => ['go', ['build', '-buildvcs=false', '-o', out, entry]]);
 }
 
 /** Runs the C program on OpenSSL's library. Throws Absent without a C compiler or the library. */
@@ -62,6 +68,31 @@ export async function opensslEcdsa(args) {
     ['-O2', '-o', out, 'openssl-ecdsa.c', '-l:libcrypto.so.3'],
   ]);
   return finish(path, args);
+}
+
+/** The WebAssembly of the folder seal. Throws Absent without cargo, the target, or the crates. */
+export function sealModule() {
+  const folder = join(here, 'seal');
+  const target = 'wasm32-unknown-unknown';
+  const { error } = spawnSync('cargo', ['--version'], { cwd: folder });
+  if (error) throw new Absent('no cargo');
+  const targets = process.env.CARGO_TARGET_DIR ?? join(cache, 'target');
+  const { status, stderr } = spawnSync('cargo', ['build', '--quiet', '--release', '--locked', '--target', target], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, CARGO_TARGET_DIR: targets },
+  });
+  if (status !== 0) {
+    const lack =
+      /target may not be installed|failed to (download|get)|network|is not installed|tool "clang"|clang"?: not found/;
+    if (lack.test(stderr)) throw new Absent(`cargo: ${firstLine(stderr)}`);
+    throw new Error(`cargo ended with ${status}: ${stderr}`);
+  }
+  return join(targets, target, 'release', 'k3s_pki_bench_seal.wasm');
+}
+
+function firstLine(text) {
+  return text.trim().split('\n', 1)[0];
 }
 
 function built(name, sources, [compiler, versionArgs], build) {
@@ -74,12 +105,13 @@ function built(name, sources, [compiler, versionArgs], build) {
   mkdirSync(cache, { recursive: true });
   const unfinished = `${path}.${process.pid}`;
   const [command, args] = build(unfinished);
-  const cwd = name === 'go' ? join(here, 'go') : here;
+  const cwd = command === 'go' ? join(here, 'go') : here;
   // A workspace file above a checkout would bring other modules.
   const result = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, GOWORK: 'off' } });
   if (result.status !== 0) {
-    // A missing library is the machine's lack; anything else is our fault.
+    // A missing library or module is the machine's lack; anything else is our fault.
     if (/cannot find -l/.test(result.stderr)) throw new Absent('no libcrypto.so.3');
+    if (command === 'go' && !/^# /m.test(result.stderr)) throw new Absent(`go: ${firstLine(result.stderr)}`);
     throw new Error(`${command} ended with ${result.status}: ${result.stderr}`);
   }
   renameSync(unfinished, path);

@@ -1,6 +1,14 @@
 // Judges results by node:crypto, which is OpenSSL and none of ours. Everything here throws on a wrong result.
 import * as assert from 'node:assert/strict';
-import { createPrivateKey, createPublicKey, sign, verify, X509Certificate } from 'node:crypto';
+import {
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  pbkdf2Sync,
+  sign,
+  verify,
+  X509Certificate,
+} from 'node:crypto';
 
 const message = Buffer.from('bench');
 
@@ -49,6 +57,23 @@ export function customCas(read) {
   }
   for (const [name, bits] of Object.entries({ 'root-ca': 4096, 'intermediate-ca': 4096, service: 2048 }))
     privateKey(read(`${name}.key`), { type: 'rsa', bits });
+}
+
+/** A record of bootstrap data: salt as text, colon, base64 of nonce, content and tag. Source: K3s `pkg/cluster/encrypt.go`. */
+export const sealed = { salt: 16, nonce: 12, tag: 16, rounds: 4096, key: 32, digest: 'sha1', cipher: 'aes-256-gcm' };
+
+/** The bench's cluster. */
+export const passphrase = 'f00dfacef00dfacef00dfacef00dface';
+
+/** Opens a record that was sealed with `passphrase`. */
+export function openedRecord(record) {
+  const text = Buffer.from(record).toString('latin1');
+  assert.match(text.slice(0, sealed.salt + 1), /^[0-9a-f]+:$/);
+  const bytes = Buffer.from(text.slice(sealed.salt + 1), 'base64');
+  const key = pbkdf2Sync(passphrase, text.slice(0, sealed.salt), sealed.rounds, sealed.key, sealed.digest);
+  const opening = createDecipheriv(sealed.cipher, key, bytes.subarray(0, sealed.nonce));
+  opening.setAuthTag(bytes.subarray(-sealed.tag));
+  return Buffer.concat([opening.update(bytes.subarray(sealed.nonce, -sealed.tag)), opening.final()]);
 }
 
 /** The blocks of a PEM text, each with its final newline. */

@@ -13,7 +13,11 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
-const bin = resolve(import.meta.dirname, '../../packages/cli/bin');
+/** The checkout's programs. */
+export const checkoutBin = resolve(import.meta.dirname, '../../packages/cli/bin');
+
+/** The programs that are tested: of a release that the runner built for all suites, or the checkout's. */
+const testedBin = process.env.K3S_PKI_TEST_BIN ?? checkoutBin;
 
 export interface Run {
   readonly code: number | null;
@@ -26,6 +30,8 @@ export const programNames = ['k3s-pki', 'generate-custom-ca-certs', 'rotate-defa
 
 export interface RunOptions {
   readonly name?: (typeof programNames)[number];
+  /** The folder of the program, when not of the tested ones. */
+  readonly bin?: string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
@@ -51,13 +57,15 @@ export function startK3sPki(args: readonly string[], options: RunOptions = {}): 
   });
 }
 
-export function program({ name = 'k3s-pki' }: RunOptions = {}): string {
+export function program({ name = 'k3s-pki', bin = testedBin }: RunOptions = {}): string {
   return join(bin, `${name}.js`);
 }
 
 export function environment(added: RunOptions['env'] = {}): NodeJS.ProcessEnv {
-  const { DATA_DIR, PRODUCT, K3S_TOKEN, K3S_TOKEN_FILE, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...rest } =
+  const { DATA_DIR, PRODUCT, K3S_TOKEN, K3S_TOKEN_FILE, K3S_PKI_PASSPHRASE, K3S_PKI_DEBUG, FORCE_COLOR, ...others } =
     process.env;
+  // The program has a cache of its own.
+  const { NODE_COMPILE_CACHE, ...rest } = others;
   return { ...rest, NO_COLOR: '1', ...added };
 }
 

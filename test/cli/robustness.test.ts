@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fastKeys, folder, k3sPki, startK3sPki, tree } from './program.ts';
+import { fastKeys, folder, k3sPki, program, startK3sPki, tree } from './program.ts';
 
 const command = 'generate-custom-ca-certs';
 const test = suite('robustness');
@@ -134,7 +134,7 @@ if (lacking.length === 0) {
     ]);
     assert.is(closed.status, 0);
     const script = `set timeout 30
-spawn -noecho ${process.execPath} ${join(import.meta.dirname, '../../packages/cli/bin/k3s-pki.js')} ${command} --data-dir ${dir} --intermediate-key ec:p256
+spawn -noecho ${process.execPath} ${program()} ${command} --data-dir ${dir} --intermediate-key ec:p256
 expect "Passphrase for*root-ca.key"
 send "hush hush\\r"
 expect eof

@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { caPaths, daySeconds } from './authorities.ts';
-import { blocks, fastKeys, folder, k3sPki, put, tree } from './program.ts';
+import { blocks, fastKeys, folder, k3sPki, program, put, tree } from './program.ts';
 import {
   changed,
   core,
@@ -362,14 +362,10 @@ test('no key is printed', () => {
 
 test('piped into a program that stops reading: no error', () => {
   const script = `"$0" "$1" verify "$2" --against "$2" | head -1`;
-  const out = execFileSync(
-    'sh',
-    ['-c', script, process.execPath, join(import.meta.dirname, '../../packages/cli/bin/k3s-pki.js'), custom],
-    {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  const out = execFileSync('sh', ['-c', script, process.execPath, program(), custom], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   assert.is(out.split('\n').length, 2);
 });
 

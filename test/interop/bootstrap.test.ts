@@ -1,16 +1,19 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { bootstrapFields } from '@k3s-pki/k3s';
-import { serverPassword, startPostgres } from '@k3s-pki/testkit/servers';
+import { serverPassword, startPostgres, type TestServer } from '@k3s-pki/testkit/servers';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { changeRecords, openRecord, replaceRecord } from '../../packages/cli/src/bootstrap-record.ts';
 import type { Context } from '../../packages/cli/src/context.ts';
-import { fastKeys, folder, k3sPki } from '../cli/program.ts';
+import { fastKeys, folder, k3sPki, startK3sPki } from '../cli/program.ts';
 import { present } from './judge.ts';
 import { bounded, rejects } from './kine/contract.ts';
-import { type KineClient, kineJudge } from './kine/judge.ts';
+import { kineOn } from './kine/harness.ts';
+import { type KineClient, type KineJudge, kineJudge } from './kine/judge.ts';
 
 const judges = present('interop/bootstrap', kineJudge());
 const postgres = present('interop/bootstrap', await startPostgres());
@@ -19,7 +22,8 @@ if (judges && postgres && !('absent' in postgres)) {
   const test = suite('interop/bootstrap');
   const token = 'f00dfacef00dfacef00dfacef00dface';
 
-  test.after(() => postgres.kill());
+  const server: TestServer = postgres;
+  test.after(() => server.kill());
 
   /** A data dir whose bootstrap data K3s's way, Go and kine have put into the datastore. */
   const clusterOn = async (dir: string, client: KineClient) => {
@@ -70,49 +74,129 @@ if (judges && postgres && !('absent' in postgres)) {
   test(
     'on SQLite, beside a kine that runs',
     bounded(async () => {
-      const dir = folder();
-      mkdirSync(join(dir, 'server/db'), { recursive: true });
-      const listener = `unix://${join(dir, 'server/kine.sock')}`;
-      const kine = await judges.serve({ listener, endpoint: '', cwd: join(dir, 'server') });
-      const client = judges.client(listener);
-      await clusterOnFresh(dir, client);
+      const { dir, client, listener, stop } = await sqliteCluster();
       await moves(dir, client, []);
       // kine's socket speaks etcd's protocol, so it is an endpoint too.
       const shown = k3sPki(['bootstrap', 'show', '--data-dir', dir, '--datastore-endpoint', listener]);
       assert.is(shown.code, 0, shown.stderr);
       assert.match(shown.stdout, /etcd at unix:\/\//);
-      client.stop();
-      await kine.stop();
+      await stop();
     }),
   );
 
   test(
     'on PostgreSQL, named with its password by the configuration of the server',
     bounded(async () => {
-      const dir = folder();
-      const config = join(dir, 'etc/config.yaml');
-      mkdirSync(dirname(config));
-      const endpoint = `postgres://kine:${encodeURIComponent(serverPassword)}@127.0.0.1:${postgres.port}/k3s`;
-      writeFileSync(config, `datastore-endpoint: "${endpoint}"\n`, { mode: 0o600 });
-      const listener = `unix://${join(dir, 'kine.sock')}`;
-      const kine = await judges.serve({ listener, endpoint });
-      const client = judges.client(listener);
-      await clusterOnFresh(dir, client);
+      const { dir, client, config, stop } = await postgresCluster('k3s');
       await moves(dir, client, ['--config', config]);
-      client.stop();
-      await kine.stop();
+      await stop();
+    }),
+  );
+
+  /** Kills `bootstrap reseal` as a power cut would, after the record of the new token is in place and before that of the
+   *  old one has gone: `hold` keeps the datastore from taking removals, `release` ends that. What stays is found, and
+   *  the same command finishes it. */
+  const killedBetween = async (
+    { dir, client }: { readonly dir: string; readonly client: KineClient },
+    options: readonly string[],
+    { hold, release }: { readonly hold: () => void; readonly release: () => void },
+  ) => {
+    const newToken = 'cafe0123456789';
+    writeFileSync(join(dir, 'new-token'), `${newToken}\n`, { mode: 0o600 });
+    const words = (...more: string[]) => ['bootstrap', ...more, '--data-dir', dir, ...options];
+    const reseal = words('reseal', '--new-token-file', join(dir, 'new-token'));
+    const [made, old] = [await client.storageKey(newToken), await client.storageKey(token)];
+    const before = await client.get(old);
+    const watch = await client.watch('/bootstrap');
+    hold();
+    const running = startK3sPki(reseal);
+    const gone = new Promise<string | null>((resolve) => running.on('exit', (_, signal) => resolve(signal)));
+    assert.is((await watch.next()).key, made);
+    running.kill('SIGKILL');
+    assert.is(await gone, 'SIGKILL');
+    release();
+    const keys = async () => (await client.list('/bootstrap')).map(({ key }) => key);
+    assert.equal(await keys(), [made, old].sort());
+    assert.ok((await client.get(old)).value.equals(before.value));
+
+    const found = k3sPki(words('doctor'));
+    assert.is(found.code, 1, found.stderr);
+    assert.match(found.stdout, /found multiple bootstrap keys in storage/);
+    assert.ok(found.stdout.includes(made) && found.stdout.includes(old));
+    const again = k3sPki(reseal);
+    assert.is(again.code, 0, again.stderr);
+    assert.equal(await keys(), [made]);
+    const document = JSON.parse((await client.unseal(newToken, (await client.get(made)).value)).toString());
+    const { PasswdFile, ...rest } = JSON.parse((await client.unseal(token, before.value)).toString());
+    assert.equal({ ...document, PasswdFile: undefined }, { ...rest, PasswdFile: undefined });
+    assert.not.equal(document.PasswdFile, PasswdFile);
+    const mended = k3sPki(words('doctor', '--token-file', join(dir, 'new-token')));
+    assert.is(mended.code, 0, mended.stdout);
+  };
+
+  test(
+    'reseal, killed between its two steps, on SQLite',
+    bounded(async () => {
+      const cluster = await sqliteCluster();
+      const database = () => new DatabaseSync(join(cluster.dir, 'server/db/state.db'), { timeout: 30_000 });
+      const run = (sql: string) => {
+        const opened = database();
+        opened.exec(sql);
+        opened.close();
+      };
+      await killedBetween(cluster, [], {
+        // The statement counts for hours, and what is killed in it is rolled back.
+        hold: () =>
+          run(`CREATE VIEW ages AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000000000) SELECT i FROM n;
+            CREATE TRIGGER hold BEFORE INSERT ON kine WHEN NEW.deleted <> 0 BEGIN SELECT count(*) FROM ages; END`),
+        release: () => run('DROP TRIGGER hold; DROP VIEW ages'),
+      });
+      await cluster.stop();
+    }),
+  );
+
+  test(
+    'reseal, killed between its two steps, on PostgreSQL',
+    bounded(async () => {
+      const cluster = await postgresCluster('killed');
+      const run = (sql: string) => psql('killed', sql);
+      await killedBetween(cluster, ['--config', cluster.config], {
+        hold: () =>
+          run(`CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3600); RETURN NEW; END';
+            CREATE TRIGGER hold BEFORE INSERT ON kine FOR EACH ROW WHEN (NEW.deleted <> 0) EXECUTE FUNCTION hold()`),
+        // The server would finish a statement whose client is gone.
+        release: () =>
+          run(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep';
+            DROP TRIGGER hold ON kine; DROP FUNCTION hold()`),
+      });
+      await cluster.stop();
+    }),
+  );
+
+  test(
+    'a datastore that takes no writes: the record is shown, and a change is refused with nothing changed',
+    bounded(async () => {
+      const cluster = await postgresCluster('fixed');
+      const { dir, config, client } = cluster;
+      writeFileSync(join(dir, 'new-token'), 'cafe0123456789\n', { mode: 0o600 });
+      const run = (...words: string[]) => k3sPki(['bootstrap', ...words, '--data-dir', dir, '--config', config]);
+      const before = await client.list('/bootstrap');
+      psql('fixed', 'ALTER DATABASE fixed SET default_transaction_read_only = on');
+      assert.is(run('show').code, 0);
+      const refused = run('reseal', '--new-token-file', join(dir, 'new-token'));
+      assert.is(refused.code, 1);
+      assert.match(refused.stderr, /error: postgres at .*: cannot execute INSERT in a read-only transaction/);
+      assert.match(refused.stderr, /hint: name the primary server/);
+      assert.equal(await client.list('/bootstrap'), before);
+      assert.equal(readdirSync(join(dir, 'server/bootstrap-backups')), []);
+      await cluster.stop();
     }),
   );
 
   test(
     'a record that K3s changes between reading and writing: nothing is written, what was written is taken back',
     bounded(async () => {
-      const dir = folder();
-      mkdirSync(join(dir, 'server/db'), { recursive: true });
-      const listener = `unix://${join(dir, 'server/kine.sock')}`;
-      const kine = await judges.serve({ listener, endpoint: '', cwd: join(dir, 'server') });
-      const client = judges.client(listener);
-      await clusterOnFresh(dir, client);
+      const { dir, client, stop } = await sqliteCluster();
       const context = {
         env: {},
         cwd: dir,
@@ -148,20 +232,14 @@ if (judges && postgres && !('absent' in postgres)) {
       assert.is(readdirSync(join(dir, 'server/bootstrap-backups')).length, 1);
       assert.match(readFileSync(backup, 'utf8'), Buffer.from(theirs).toString('base64'));
       await Promise.all([record.close(), now.close()]);
-      client.stop();
-      await kine.stop();
+      await stop();
     }),
   );
 
   test(
     "exported files are opened by Go's age, and its own are imported",
     bounded(async () => {
-      const dir = folder();
-      mkdirSync(join(dir, 'server/db'), { recursive: true });
-      const listener = `unix://${join(dir, 'server/kine.sock')}`;
-      const kine = await judges.serve({ listener, endpoint: '', cwd: join(dir, 'server') });
-      const client = judges.client(listener);
-      await clusterOnFresh(dir, client);
+      const { dir, client, stop } = await sqliteCluster();
       const { identity, recipient } = await client.age.keys();
       const other = await client.age.keys();
       const run = (code: number, ...words: string[]) => {
@@ -191,10 +269,50 @@ if (judges && postgres && !('absent' in postgres)) {
         assert.is(now[name].Content, (file as { Content: string }).Content, name);
         assert.ok(Math.abs(Date.parse(now[name].Timestamp) - Date.now()) < 60_000);
       }
-      client.stop();
-      await kine.stop();
+      await stop();
     }),
   );
+
+  /** A data dir with SQLite in it, beside a kine that runs. */
+  async function sqliteCluster() {
+    const dir = folder();
+    mkdirSync(join(dir, 'server/db'), { recursive: true });
+    const served = await kineOn(judges as KineJudge, '', join(dir, 'server'));
+    await clusterOnFresh(dir, served.client);
+    return { dir, ...served };
+  }
+
+  /** A data dir whose datastore is a database of PostgreSQL, named with its password by the server's configuration. */
+  async function postgresCluster(database: string) {
+    const dir = folder();
+    const config = join(dir, 'etc/config.yaml');
+    mkdirSync(dirname(config));
+    const endpoint = `postgres://kine:${encodeURIComponent(serverPassword)}@127.0.0.1:${server.port}/${database}`;
+    writeFileSync(config, `datastore-endpoint: "${endpoint}"\n`, { mode: 0o600 });
+    const served = await kineOn(judges as KineJudge, endpoint, dir);
+    await clusterOnFresh(dir, served.client);
+    return { dir, config, ...served };
+  }
+
+  function psql(database: string, sql: string): void {
+    const args = [
+      '-h',
+      server.folder,
+      '-p',
+      String(server.port),
+      '-U',
+      'kine',
+      '-d',
+      database,
+      '-v',
+      'ON_ERROR_STOP=1',
+    ];
+    const { status, stderr } = spawnSync('psql', [...args, '-Atc', sql], {
+      encoding: 'utf8',
+      env: { ...process.env, PGPASSWORD: serverPassword },
+    });
+    assert.is(status, 0, stderr);
+  }
 
   /** The CAs are made elsewhere: the program refuses a data dir that a server uses. */
   async function clusterOnFresh(dir: string, client: KineClient): Promise<void> {

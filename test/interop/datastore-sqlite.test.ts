@@ -1,14 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { openDatastore } from '@k3s-pki/datastore';
+import { reachableByAll, readOnlyView } from '@k3s-pki/testkit';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { folder, tree } from '../cli/program.ts';
 import { present } from './judge.ts';
 import { bounded, datastoreContract, failsWith, rejects } from './kine/contract.ts';
-import { type Kine, type KineClient, kineJudge } from './kine/judge.ts';
+import { kineOn, type ServedKine, storesAt } from './kine/harness.ts';
+import { kineJudge } from './kine/judge.ts';
 
 const judges = present('interop/datastore-sqlite', kineJudge());
 
@@ -16,17 +17,12 @@ if (judges) {
   const test = suite('interop/datastore-sqlite');
   const server = folder();
   const path = join(server, 'db/state.db');
-  let kine: Kine;
-  let client: KineClient;
-  const open = (endpoint = 'sqlite://', timeout = 20_000, signal = new AbortController().signal) =>
-    openDatastore({ endpoint, tls: {}, server, signal, timeout, clock: Date.now });
+  const view = readOnlyView(server);
+  if (view === undefined) console.log('not run: interop/datastore-sqlite on a read-only file system, no mount --bind');
+  let kine: ServedKine;
+  const { open } = storesAt(server);
   const start = async () => {
-    kine = await judges.serve({ listener: `unix://${join(server, 'kine.sock')}`, endpoint: '', cwd: server });
-    client = judges.client(`unix://${join(server, 'kine.sock')}`);
-  };
-  const stop = async () => {
-    client.stop();
-    await kine.stop();
+    kine = await kineOn(judges, '', server);
   };
 
   test.before(async () => {
@@ -34,14 +30,23 @@ if (judges) {
     await start();
   });
 
-  test.after(() => stop());
+  test.after(() => kine.stop());
 
-  datastoreContract(test, { open, judge: () => client });
+  datastoreContract(test, {
+    open: () => open('sqlite://'),
+    judge: () => kine.client,
+    record: { size: 40 << 20 },
+    ...(view && {
+      readOnly: async (work) => work(await open(`sqlite://${join(view, 'db/state.db')}`)),
+    }),
+    refusesWrites: ['read-only', /state\.db: the file system is read-only/],
+  });
 
   test(
     'our rows are those of kine, column for column',
     bounded(async () => {
-      const store = await open();
+      const store = await open('sqlite://');
+      const { client } = kine;
       const bytes = (text: string) => new TextEncoder().encode(text);
       const revision = async (key: string) => (await client.get(key)).revision;
       const [theirs, ours] = ['/bootstrap/theirs', '/bootstrap/ours'];
@@ -73,23 +78,9 @@ if (judges) {
   );
 
   test(
-    'a record of 40 MB goes both ways',
-    bounded(async () => {
-      const store = await open();
-      const record = randomBytes(40 << 20);
-      const key = '/bootstrap/large';
-      assert.is((await store.swap(key, 'absent', record)).kind, 'swapped');
-      const read = await client.get(key);
-      assert.ok(read.value.equals(record));
-      assert.ok(Buffer.from((await store.read(key))?.value ?? []).equals(record));
-      assert.is((await store.remove(key, read.revision)).kind, 'swapped');
-    }),
-  );
-
-  test(
     'a lock that is held: reading goes on, writing says who is in the way and leaves all as it was',
     bounded(async () => {
-      const store = await open('sqlite://', 200);
+      const store = await open('sqlite://', { timeout: 200 });
       const holder = new DatabaseSync(path);
       holder.exec('BEGIN IMMEDIATE');
       try {
@@ -98,7 +89,7 @@ if (judges) {
           store.swap('/bootstrap/none', 'absent', new Uint8Array(1)),
         );
         const abort = new AbortController();
-        const patient = await open('sqlite://', 20_000, abort.signal);
+        const patient = await open('sqlite://', { signal: abort.signal });
         const writing = patient.swap('/bootstrap/none', 'absent', new Uint8Array(1));
         abort.abort(new Error('stop'));
         await rejects(writing, /stop|abort/);
@@ -113,10 +104,10 @@ if (judges) {
   test(
     'a look at a stopped server changes nothing in its folder',
     bounded(async () => {
-      await stop();
+      await kine.stop();
       const before = tree(server);
       assert.not.ok('db/state.db-wal' in before);
-      const store = await open();
+      const store = await open('sqlite://');
       await store.list('/bootstrap');
       assert.is(await store.read('/bootstrap/none'), undefined);
       assert.equal(await store.swap('/bootstrap/none', '1', new Uint8Array(1)), { kind: 'conflict' });
@@ -124,6 +115,46 @@ if (judges) {
       await start();
     }),
   );
+
+  const other = someoneElse();
+  if (typeof other !== 'string') {
+    test('a user who may not write is told so, and nothing is changed', () => {
+      const at = folder();
+      const copy = join(at, 'state.db');
+      copyFileSync(path, copy);
+      copyFileSync(`${path}-wal`, `${copy}-wal`);
+      const database = new DatabaseSync(copy);
+      // With the last connection to it -wal goes.
+      database.exec('SELECT count(*) FROM kine');
+      database.close();
+      const before = tree(at);
+      const modes = (dir: number, file: number) => {
+        chmodSync(at, dir);
+        chmodSync(copy, file);
+      };
+      const said = (step: 'list' | 'create') => JSON.parse(other(copy, step)) as { code?: string; message: string };
+      modes(0o700, 0o600);
+      assert.equal(said('list').code, 'denied');
+      assert.match(said('list').message, /state\.db: cannot be looked at \(EACCES/);
+      modes(0o755, 0o600);
+      for (const step of ['list', 'create'] as const) {
+        assert.equal(said(step).code, 'denied');
+        assert.match(said(step).message, /no permission to write to it or to/);
+      }
+      modes(0o755, 0o644);
+      assert.is(said('list').message, 'done');
+      assert.equal(said('create').code, 'denied');
+      modes(0o755, 0o666);
+      assert.is(said('list').message, 'done');
+      assert.equal(said('create').code, 'denied');
+      assert.match(
+        said('create').message,
+        /no permission to write to it or to .*, where SQLite needs files of its own/,
+      );
+      modes(0o700, 0o644);
+      assert.equal(tree(at), before);
+    });
+  } else console.log(`not run: interop/datastore-sqlite as another user, ${other}`);
 
   test(
     'a file that is no datastore',
@@ -142,4 +173,36 @@ if (judges) {
   );
 
   test.run();
+}
+
+/** Runs a step on a database as the user nobody: answers `done` or the error, JSON. A reason where that can't be. */
+function someoneElse(): string | ((database: string, step: 'list' | 'create') => string) {
+  if (process.getuid?.() !== 0) return 'not root';
+  if (spawnSync('setpriv', ['--version']).status !== 0) return 'no setpriv';
+  let datastore: string;
+  try {
+    datastore = reachableByAll(join(import.meta.dirname, '../../packages/datastore/src/datastore.ts'));
+  } catch {
+    return 'no mount --bind';
+  }
+  const node = reachableByAll(process.execPath);
+  const script = `
+    const { openDatastore } = await import(${JSON.stringify(datastore)});
+    const [database, step] = process.argv.slice(1);
+    const store = await openDatastore({
+      endpoint: 'sqlite://' + database, tls: {}, server: '/', signal: new AbortController().signal, timeout: 5000, clock: Date.now,
+    });
+    try {
+      if (step === 'list') await store.list('/bootstrap');
+      else await store.swap('/bootstrap/other', 'absent', new Uint8Array([1]));
+      console.log(JSON.stringify({ message: 'done' }));
+    } catch ({ code, message }) {
+      console.log(JSON.stringify({ code, message }));
+    }`;
+  return (database, step) => {
+    const args = ['--reuid=nobody', '--clear-groups', '--', node, '--input-type=module', '-e', script, database, step];
+    const { stdout, stderr } = spawnSync('setpriv', args, { encoding: 'utf8', cwd: '/' });
+    if (stdout === '') throw new Error(stderr);
+    return stdout;
+  };
 }

@@ -6,7 +6,7 @@ use limb::lanes::{Lanes, Packed};
 
 use crate::bases::BASES;
 use crate::batch::{
-    accumulate_differences, accumulate_doubles, add_points, double_points, invert, wipe,
+    accumulate_differences, accumulate_doubles, add_points, double_points, invert_both, wipe,
 };
 use crate::field::{Repr, to_montgomery, transpose_bytes};
 use crate::modulus::{Modulus, N, P};
@@ -201,24 +201,24 @@ impl<R: Repr> Curve<R> {
 
     /// Adds window `w + stride` to window `w` for every second multiple of `stride`.
     fn add_level(&mut self, windows: usize, stride: usize, pairs: usize) {
-        let mut product = self.one;
+        let mut products = [self.one; 2];
         let nodes = windows / (2 * stride);
         let span = stride * pairs;
         for (node, before) in self.before.chunks_exact_mut(pairs).take(nodes).enumerate() {
             let (left, right) = self.xs[node * 2 * span..].split_at(span);
-            accumulate_differences::<R>(left, right, before, &mut product);
+            accumulate_differences::<R>(left, right, before, &mut products);
         }
-        let mut inverse = invert::<R, P>(&product);
+        let mut inverses = invert_both::<R, P>(&products);
         for (node, before) in self
             .before
-            .chunks_exact(pairs)
+            .chunks_exact_mut(pairs)
             .take(nodes)
             .enumerate()
             .rev()
         {
             let (lx, rx) = self.xs[node * 2 * span..].split_at_mut(span);
             let (ly, ry) = self.ys[node * 2 * span..].split_at_mut(span);
-            add_points::<R>((lx, ly), (rx, ry), before, &mut inverse);
+            add_points::<R>((lx, ly), (rx, ry), before, &mut inverses);
         }
     }
 
@@ -246,15 +246,16 @@ impl<R: Repr> Curve<R> {
             .collect();
         let mut powers = vec![(xs.clone(), ys.clone())];
         let mut before = vec![zero; entries / 2 * (8 / bits) * PAIRS];
+        let mut right = vec![zero; PAIRS];
         for _ in 1..8 {
-            let mut product = self.one;
-            accumulate_doubles::<R>(&ys, &mut before[..PAIRS], &mut product);
-            let mut inverse = invert::<R, P>(&product);
+            let mut products = [self.one; 2];
+            accumulate_doubles::<R>(&ys, &mut before[..PAIRS], &mut products);
+            let mut inverses = invert_both::<R, P>(&products);
             double_points::<R>(
                 &mut xs,
                 &mut ys,
                 &before[..PAIRS],
-                &mut inverse,
+                &mut inverses,
                 &self.one,
                 &self.three,
             );
@@ -282,16 +283,17 @@ impl<R: Repr> Curve<R> {
             let places: Vec<(usize, usize)> = (0..sets)
                 .flat_map(|set| (half..2 * half).map(move |e| (set, (set * entries + e) * PAIRS)))
                 .collect();
-            let mut product = self.one;
+            let mut products = [self.one; 2];
             for (&(set, at), before) in places.iter().zip(before.chunks_exact_mut(PAIRS)) {
                 let power = &powers[set * bits + bit];
-                accumulate_differences::<R>(&xs[at..], &power.0, before, &mut product);
+                accumulate_differences::<R>(&xs[at..], &power.0, before, &mut products);
             }
-            let mut inverse = invert::<R, P>(&product);
-            for (&(set, at), before) in places.iter().zip(before.chunks_exact(PAIRS)).rev() {
+            let mut inverses = invert_both::<R, P>(&products);
+            for (&(set, at), before) in places.iter().zip(before.chunks_exact_mut(PAIRS)).rev() {
                 let power = &powers[set * bits + bit];
                 let left = (&mut xs[at..], &mut ys[at..]);
-                add_points::<R>(left, (&power.0, &power.1), before, &mut inverse);
+                right.copy_from_slice(&power.0);
+                add_points::<R>(left, (&mut right, &power.1), before, &mut inverses);
                 settle::<R>(&mut ys[at..at + PAIRS], &self.one);
             }
         }

@@ -1,7 +1,7 @@
 //! ECDSA over a batch of digests under one key. Source: FIPS 186-5, section 6.4.
 
 use crate::P256Error;
-use crate::batch::{accumulate, invert, wipe};
+use crate::batch::{accumulate, invert_both, wipe};
 use crate::curve::{CHUNK, Curve};
 use crate::field::{Repr, to_montgomery};
 use crate::modulus::N;
@@ -120,11 +120,11 @@ impl<R: Repr> Signer<R> {
             before: vec![R::zero(); rows.div_ceil(2)],
         };
         let square = R::load([R::square_of_r::<N>(); 2]);
-        let mut product = self.one;
-        accumulate_nonces::<R>(&mut batch, &square, &mut product);
-        let mut inverse = invert::<R, N>(&product);
+        let mut products = [self.one; 2];
+        accumulate_nonces::<R>(&mut batch, &square, &mut products);
+        let mut inverses = invert_both::<R, N>(&products);
         let mut out = vec![None; rows];
-        divide::<R>(&batch, &self.secret, &mut inverse, r, &mut out);
+        divide::<R>(&batch, &self.secret, &mut inverses, r, &mut out);
         let s: Vec<U256> = out
             .iter()
             .map(|row| row.map_or(U256::ZERO, |[_, s]| s))
@@ -138,12 +138,16 @@ impl<R: Repr> Signer<R> {
 }
 
 #[inline(never)]
-fn accumulate_nonces<R: Repr>(batch: &mut Batch<R>, square: &R::Tight, product: &mut R::Tight) {
+fn accumulate_nonces<R: Repr>(
+    batch: &mut Batch<R>,
+    square: &R::Tight,
+    products: &mut [R::Tight; 2],
+) {
     for k in &mut batch.k {
         *k = R::mul::<N>(&R::loose(k), square);
     }
     let k = &batch.k;
-    accumulate::<R, N>(|i| R::loose(&k[i]), &mut batch.before, product);
+    accumulate::<R, N>(|i| R::loose(&k[i]), &mut batch.before, products);
 }
 
 /// Fills in r and s where both are not zero.
@@ -151,11 +155,12 @@ fn accumulate_nonces<R: Repr>(batch: &mut Batch<R>, square: &R::Tight, product: 
 fn divide<R: Repr>(
     batch: &Batch<R>,
     secret: &R::Tight,
-    inverse: &mut R::Tight,
+    inverses: &mut [R::Tight; 2],
     r: &[U256],
     out: &mut [Option<Scalars>],
 ) {
     for i in (0..batch.k.len()).rev() {
+        let inverse = &mut inverses[i % 2];
         let own = R::mul::<N>(&R::loose(&batch.before[i]), inverse);
         *inverse = R::mul::<N>(&R::loose(&batch.k[i]), inverse);
         // r d is no Montgomery form: only d had the factor.

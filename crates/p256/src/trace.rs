@@ -88,8 +88,8 @@ fn multiples_do_the_same_for_all_secrets() {
 
 /// The cost of a batch in lane operations, which no machine's noise hides: 31 additions of 4
 /// multiplications by 5 * 25 and 1 squaring by 5 * 15 of them and their reductions, a look-up in
-/// every window, the border; splats and
-/// bit casts, which cost nothing, are counted too. 44935 when written.
+/// every window, the border; loads of constants and
+/// bit casts, which cost next to nothing, are counted too. 52137 when written.
 #[test]
 fn operations_of_a_batch() {
     let mut curve = Curve::<Fma52<Noting>>::new(Window::Eight);
@@ -98,7 +98,7 @@ fn operations_of_a_batch() {
         curve.multiply_base(&scalars).unwrap();
     });
     let each = notes.operations / 128;
-    assert!(each <= 45_500, "{each} lane operations a multiple");
+    assert!(each <= 52_700, "{each} lane operations a multiple");
 }
 
 /// Counts only: the addresses of a signature's temporary memory differ from call to call.

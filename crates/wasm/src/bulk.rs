@@ -79,6 +79,17 @@ impl LeafIssuer {
         Ok(filled)
     }
 
+    /// A new key for each SHA-256 digest and the digest's signature by the profile's CA, to be measured: 138 octets each,
+    /// see `LeafIssuer` of the crate `pki`.
+    #[wasm_bindgen(js_name = signWithNewKeys)]
+    pub fn sign_with_new_keys(&mut self, profile: usize, digests: &[u8]) -> Thrown<Vec<u8>> {
+        let (digests, rest) = digests.as_chunks();
+        if !rest.is_empty() {
+            return Err(JsError::new("malformed: digests that are not of 32 octets"));
+        }
+        scrubbed(|| self.0.sign_with_new_keys(profile, digests, &mut HostRng)).map_err(thrown)
+    }
+
     /// The lanes in use, as the constructor names them.
     pub fn lanes(&self) -> String {
         let name = match self.0.lanes() {

@@ -19,11 +19,15 @@ export async function main(programName: string, argv: readonly string[]): Promis
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
 
-  // Other threads compile the core while this one loads the rest. `core` below tells when it cannot be compiled.
-  if (commandOf(wordsOf(programName, argv))?.core) compileCore().catch(() => {});
+  // What can go on beside the rest of the start is begun first. `core` below tells when the core cannot be compiled.
+  const words = wordsOf(programName, argv);
+  if (commandOf(words)?.core) compileCore().catch(() => {});
+  await searchEarly(words);
   let core: Promise<Core> | undefined;
   const context: Context = {
-    stdin: process.stdin,
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
@@ -47,6 +51,19 @@ export async function main(programName: string, argv: readonly string[]): Promis
       (loaded) => loaded.close(),
       () => {},
     );
+  }
+}
+
+/** Begins the search that `key generate` will go on with. A mistake in the words is told where they are read. */
+async function searchEarly(words: readonly string[]): Promise<void> {
+  if (words[0] !== 'key' || words[1] !== 'generate' || words.some((word) => word === '--help' || word === '-h')) return;
+  const given = words.findLast((word, at) => words[at - 1] === '--type' || word.startsWith('--type='));
+  const type = given?.replace('--type=', '') ?? 'rsa:2048';
+  const bits = Number(/^rsa:(\d{4})$/.exec(type)?.[1]);
+  try {
+    if (bits > 0) await (await import('@k3s-pki/core/early-search')).beginSearch(bits, lanesOf(process.env));
+  } catch {
+    // Told when the key is made.
   }
 }
 

@@ -48,7 +48,11 @@ function groupOf(words: readonly string[]): CommandEntry[] {
 async function parse(command: CommandClass, words: string[], context: Context): Promise<Command<Context>> {
   const cli = Cli.from<Context>([command], { binaryName: 'k3s-pki', binaryVersion: version });
   try {
-    return cli.process(words, context);
+    // Without the streams: naming standard input opens it, which takes 3 ms and few commands read.
+    const { env, colorDepth } = context;
+    const parsed = cli.process(words, { env, colorDepth } as Context);
+    parsed.context = context;
+    return parsed;
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw usage(await syntaxMessage(error as Error, command, words, cli));

@@ -44,6 +44,8 @@ class PackedLeaves implements IssuedLeaves {
   readonly count: number;
   readonly #released: (memory: ArrayBuffer) => void;
   #memory: Buffer<ArrayBuffer>;
+  #serials: string | undefined;
+  #digests: string | undefined;
 
   constructor(memory: Uint8Array<ArrayBuffer>, count: number, released: (memory: ArrayBuffer) => void) {
     this.count = count;
@@ -60,11 +62,15 @@ class PackedLeaves implements IssuedLeaves {
   }
 
   serial(row: number): string {
-    return this.#hex(this.count * ENTRY + row * SERIAL, SERIAL, row);
+    this.#check(row);
+    this.#serials ??= this.#hex(ENTRY, SERIAL);
+    return this.#serials.slice(2 * SERIAL * row, 2 * SERIAL * (row + 1));
   }
 
   sha256(row: number): string {
-    return this.#hex(this.count * (ENTRY + SERIAL) + row * DIGEST, DIGEST, row);
+    this.#check(row);
+    this.#digests ??= this.#hex(ENTRY + SERIAL, DIGEST);
+    return this.#digests.slice(2 * DIGEST * row, 2 * DIGEST * (row + 1));
   }
 
   release(): void {
@@ -85,9 +91,9 @@ class PackedLeaves implements IssuedLeaves {
     return this.#memory.subarray(start, start + length);
   }
 
-  #hex(start: number, length: number, row: number): string {
-    this.#check(row);
-    return this.#memory.toString('hex', start, start + length);
+  /** A list of `each` octets a row, behind those of `before` octets a row: a call for each row takes five times as long. */
+  #hex(before: number, each: number): string {
+    return this.#memory.toString('hex', this.count * before, this.count * (before + each));
   }
 
   #check(row: number): void {

@@ -6,6 +6,7 @@ import type { BulkIssuer, BulkOptions, BulkProfile, IssuedLeaves, LeafRow } from
 import { load } from './engine.ts';
 import { CoreError } from './errors.ts';
 import type { CoreErrorCode } from './types.ts';
+import { setFlag } from './v8-flags.ts';
 
 /** What a bulk worker starts with. */
 export interface BulkStart {
@@ -45,6 +46,8 @@ const MANY = 2000;
  *  when a CA's key is not its certificate's, `unsupported` for lanes that this CPU has not. */
 export async function openBulk(profiles: readonly BulkProfile[], options: BulkOptions): Promise<BulkIssuer> {
   const module = await load();
+  // The workers fill the other processors, and V8 would wait for a thread there at each collection.
+  setFlag('--no-parallel-scavenge');
   const { workers, expected = Number.POSITIVE_INFINITY } = options;
   const start: Omit<BulkStart, 'profiles'> = {
     module,

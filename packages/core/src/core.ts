@@ -2,10 +2,10 @@ import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { workerUrl } from './assets.ts';
 import type { OpenBulk } from './bulk-types.ts';
+import { takeSearch } from './early-search.ts';
 import { call, load, release, wasm } from './engine.ts';
 import { CoreError } from './errors.ts';
 import { type KeyJob, type KeyRun, runKeyWorkers } from './key-workers.ts';
-import { PrimeSearch } from './prime-search.ts';
 import { CorePrivateKey, handle } from './private-key.ts';
 import type {
   Certificate,
@@ -124,7 +124,7 @@ class WasmCore implements Core {
           tests = total;
           tell();
         };
-        run = runKeyWorkers(start, long, take, count, threads, workerUrl, new PrimeSearch(this.#lanes));
+        run = runKeyWorkers(start, long, take, count, threads, workerUrl, takeSearch(this.#lanes));
         this.#runs.add(run);
         // Awaited below; without a handler here a worker's early death would end the process.
         run.finished.catch(() => {});

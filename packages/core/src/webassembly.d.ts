@@ -1,6 +1,7 @@
 /** The part of the WebAssembly namespace that the core uses: neither `esnext` nor Node's types declare it. */
 declare namespace WebAssembly {
-  interface Module {
+  class Module {
+    constructor(octets: Uint8Array);
     readonly [Symbol.toStringTag]: string;
   }
   interface Memory {

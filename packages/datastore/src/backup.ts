@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatastoreError, firstLine } from './error.ts';
+import { codeOf, DatastoreError, firstLine } from './error.ts';
 import type { Entry } from './types.ts';
 
 /** What a change found and made, so that it can be undone. Values are sealed: the file is worth what the datastore is. */
@@ -125,7 +125,7 @@ export function readBackup(path: string): Backup {
       isTextOrAbsent(files) &&
       Array.isArray(records) &&
       records.every(({ key, before, after }) => typeof key === 'string' && [before, after].every(isTextOrAbsent));
-    if (!sound) throw new TypeError('not a backup of bootstrap data');
+    if (!sound) throw new TypeError('another shape');
     return {
       at,
       command,
@@ -138,8 +138,8 @@ export function readBackup(path: string): Backup {
       ...(files === undefined ? {} : { files: Uint8Array.from(Buffer.from(files, 'base64')) }),
     };
   } catch (error) {
-    // A parser's message quotes the text.
-    const what = error instanceof SyntaxError ? 'not a backup of bootstrap data' : firstLine(error);
+    // The system's own words only: a parser's message quotes the text.
+    const what = codeOf(error) === '' ? 'not a backup of bootstrap data' : firstLine(error);
     throw new DatastoreError('failed', path, what, 'name a file of the folder bootstrap-backups', error);
   }
 }

@@ -1,7 +1,8 @@
 /** K3s's datastores behind one interface, and the seal of the bootstrap data in them. Writes are what kine and K3s
  *  themselves would write, so that a server that runs sees them. */
+import { confirmed } from './confirm.ts';
 import type { Limits } from './deadline.ts';
-import { parseEndpoint } from './endpoint.ts';
+import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { readTls, type TlsFiles } from './tls.ts';
 import type { Datastore } from './types.ts';
 
@@ -35,28 +36,33 @@ export interface OpenOptions extends Limits {
 
 /** Takes the settings in; nothing is contacted before the first call. Throws DatastoreError `settings` or `unsupported`. */
 export async function openDatastore(options: OpenOptions): Promise<Datastore> {
-  const { tls, clock } = options;
+  const { tls, signal, timeout } = options;
   const endpoint = parseEndpoint(
     options.endpoint,
     options.server,
     Object.values(tls).some((file) => file !== undefined),
   );
+  const open = (limits: Limits) => openKind(endpoint, options, limits);
+  return confirmed(await open({ signal, timeout }), { signal, timeout }, open);
+}
+
+async function openKind(endpoint: Endpoint, { tls, clock }: OpenOptions, limits: Limits): Promise<Datastore> {
   switch (endpoint.kind) {
     case 'sqlite': {
       const { openSqlite } = await withoutWarning(() => import('./sqlite.ts'));
-      return openSqlite(endpoint.path, options);
+      return openSqlite(endpoint.path, limits);
     }
     case 'etcd': {
       const { openEtcd } = await import('./etcd.ts');
-      return openEtcd({ endpoints: endpoint.endpoints, tls: readTls(tls) }, options, clock);
+      return openEtcd({ endpoints: endpoint.endpoints, tls: readTls(tls) }, limits, clock);
     }
     case 'postgres': {
       const { openPostgres } = await import('./postgres.ts');
-      return openPostgres(endpoint.dsn, tls, options, clock);
+      return openPostgres(endpoint.dsn, tls, limits, clock);
     }
     case 'mysql': {
       const { openMysql } = await import('./mysql.ts');
-      return openMysql(endpoint.dsn, tls, options, clock);
+      return openMysql(endpoint.dsn, tls, limits, clock);
     }
   }
 }

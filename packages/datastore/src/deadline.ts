@@ -61,7 +61,7 @@ export function outcomeUnknown(where: string, what: string, cause?: unknown): Da
     'outcome-unknown',
     where,
     `${what} while the record was being written, so it may or may not be in place`,
-    'look with k3s-pki bootstrap show before anything else',
+    'look with k3s-pki bootstrap doctor before anything else: it says what is there and what to do',
     cause,
   );
 }

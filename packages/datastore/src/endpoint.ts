@@ -42,7 +42,7 @@ export function parseEndpoint(endpoint: string, server: string, withTls: boolean
       throw wrong('it does not begin with a scheme, such as postgres://, mysql://, sqlite:// or https://');
     case 'sqlite':
     case 'litestream': {
-      const path = (rest.split('?', 1)[0] ?? '').replace(/^file:/, '');
+      const path = shown((rest.split('?', 1)[0] ?? '').replace(/^file:/, ''));
       return { kind: 'sqlite', path: path === '' ? join(server, 'db/state.db') : resolve(server, path) };
     }
     case 'http':
@@ -56,20 +56,44 @@ export function parseEndpoint(endpoint: string, server: string, withTls: boolean
     case 'mysql':
       return { kind: 'mysql', dsn: parseMysql(rest, withTls) };
     default:
-      throw new DatastoreError(
+      throw unsupported(scheme, server);
+  }
+}
+
+/** Kinds that kine has besides. The values of NATS are a format of its own, which changes with kine's versions.
+ *  Source: kine `pkg/endpoint/init.go`. */
+const onlyThroughKine = new Set(['nats', 'jetstream', 't4']);
+
+function unsupported(scheme: string, server: string): DatastoreError {
+  return onlyThroughKine.has(scheme)
+    ? new DatastoreError(
         'unsupported',
         'the datastore endpoint',
-        `${scheme}:// is a kind of datastore that this program does not speak to`,
-        'it speaks to SQLite, etcd, PostgreSQL and MySQL or MariaDB; name a kine that listens with unix:// or http://',
+        `${scheme}:// can only be reached through the kine of a K3s that runs`,
+        `while K3s runs: --datastore-endpoint unix://${join(server, 'kine.sock')}; while it is stopped, run kine --endpoint ENDPOINT --listen-address unix:///run/kine.sock and name that socket`,
+      )
+    : new DatastoreError(
+        'unsupported',
+        'the datastore endpoint',
+        `${scheme}:// is no datastore of K3s`,
+        'it is sqlite://, https:// or http:// of an etcd, postgres:// or mysql://; check the spelling',
       );
-  }
 }
 
 function etcdEndpoint(text: string, scheme: string): string {
   const whole = text.includes('://') ? text : `${scheme}://${text}`;
+  if (/^https?:\/\/[^/]*@/.test(whole)) {
+    // Source: etcd `client/v3/internal/endpoint`: only the host is taken; kine `pkg/client`: no user is given.
+    throw new DatastoreError(
+      'settings',
+      'the datastore endpoint',
+      'a user and password for etcd, which K3s would drop in silence',
+      'leave them out; with etcd\'s "auth enable" the common name of the client certificate is the user: name it with --datastore-certfile and --datastore-keyfile',
+    );
+  }
   if (!/^(https?|unixs?):\/\/[^\s@]+$/.test(whole))
     throw wrong('one of the etcd endpoints is not an address such as https://host:2379');
-  return whole;
+  return shown(whole);
 }
 
 /** `user:password@host:port,host:port/database?parameters`. Source: kine `pkg/drivers/pgsql`, pgx `ParseConfig`. */
@@ -83,12 +107,12 @@ function parsePostgres(rest: string): PostgresDsn {
     const [, host = '', port] = /^(\[[^\]]+\]|[^:]*)(?::(\d+))?$/.exec(each) ?? [];
     if (host === '') throw wrong('one of the hosts is not HOST or HOST:PORT');
     return {
-      host: decoded(host.replace(/^\[|\]$/g, '')),
+      host: shown(decoded(host.replace(/^\[|\]$/g, ''))),
       port: Number(port ?? parameters.get('port') ?? 5432),
     };
   });
   // kine folds the name, so that it means what CREATE DATABASE without quotes made.
-  const database = decoded(path.slice(1)).toLowerCase();
+  const database = shown(decoded(path.slice(1))).toLowerCase();
   return {
     hosts,
     // kine's own default when the endpoint is a scheme alone.
@@ -124,8 +148,8 @@ function parseMysql(rest: string, withTls: boolean): MysqlDsn {
   return {
     user: colon < 0 ? credentials : credentials.slice(0, colon),
     password: colon < 0 ? '' : credentials.slice(colon + 1),
-    at: network === 'unix' ? { socket: inner || '/tmp/mysql.sock' } : tcpAddress(inner ?? ''),
-    database: decoded(name) || 'kubernetes',
+    at: network === 'unix' ? { socket: shown(inner || '/tmp/mysql.sock') } : tcpAddress(inner ?? ''),
+    database: shown(decoded(name)) || 'kubernetes',
     parameters: parseQuery(query),
   };
 }
@@ -134,7 +158,7 @@ function tcpAddress(address: string): { host: string; port: number } {
   if (address === '') return { host: '127.0.0.1', port: 3306 };
   const [, host = '', port] = /^(\[[^\]]+\]|[^:]*|[0-9a-fA-F:]{3,})(?::(\d+))?$/.exec(address) ?? [];
   if (host === '' && port === undefined) throw wrong('the address in tcp(...) is not HOST or HOST:PORT');
-  return { host: host.replace(/^\[|\]$/g, '') || '127.0.0.1', port: Number(port ?? 3306) };
+  return { host: shown(host.replace(/^\[|\]$/g, '') || '127.0.0.1'), port: Number(port ?? 3306) };
 }
 
 function parseQuery(query: string): Map<string, string> {
@@ -147,6 +171,12 @@ function decoded(text: string): string {
   } catch {
     throw wrong('a "%" in it does not begin an escape such as %40; write a "%" itself as %25');
   }
+}
+
+/** A part that stands in messages. */
+function shown(part: string): string {
+  if (/\p{Cc}/u.test(part)) throw wrong('it holds a control character');
+  return part;
 }
 
 function wrong(what: string): DatastoreError {

@@ -5,6 +5,8 @@ export type DatastoreErrorCode =
   /** A kind of datastore that this program does not speak to. */
   | 'unsupported'
   | 'unreachable'
+  /** etcd's members that run are too few to decide anything. */
+  | 'no-quorum'
   | 'timeout'
   | 'tls'
   /** The server does not let this user in, or not do this. */
@@ -24,12 +26,16 @@ export type DatastoreErrorCode =
 export class DatastoreError extends Error {
   override readonly name = 'DatastoreError';
   readonly code: DatastoreErrorCode;
+  readonly where: string;
+  readonly what: string;
   readonly mend: string;
 
   /** `where` says which datastore, without credentials. */
   constructor(code: DatastoreErrorCode, where: string, what: string, mend: string, cause?: unknown) {
     super(`${where}: ${what}`, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.where = where;
+    this.what = what;
     this.mend = mend;
   }
 }
@@ -52,10 +58,22 @@ export function connectionFailure(where: string, error: unknown): DatastoreError
   const code = codeOf(error);
   const words = connectionWords[code];
   if (words !== undefined) return new DatastoreError(words[0], where, words[1], words[2], error);
+  if (code === 'CERT_HAS_EXPIRED') return expired(where, error);
   if (/^(ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO|DEPTH_|SELF_SIGNED|ERR_OSSL)/.test(code)) {
     return new DatastoreError('tls', where, `TLS: ${firstLine(error)}`, tlsMend, error);
   }
   return undefined;
+}
+
+/** A server whose certificate has expired, or one in its chain. */
+export function expired(where: string, cause: unknown): DatastoreError {
+  return new DatastoreError(
+    'tls',
+    where,
+    'TLS: the certificate of the server has expired, or a CA of it',
+    'renew it on the server; K3s renews the certificate of its own etcd when it starts',
+    cause,
+  );
 }
 
 export const tlsMend =

@@ -47,6 +47,10 @@ export async function openEtcd(
   /** Endpoints that have answered since their last failure. */
   const answering = new Set<string>();
   let first = 0;
+  // A member that has lost its leader says so at once then, instead of holding the request until it times out.
+  // Source: etcd `client/v3`, `WithRequireLeader`.
+  const metadata = new grpc.Metadata();
+  metadata.set('hasleader', 'true');
 
   return {
     description: `etcd at ${endpoints.join(', ')}`,
@@ -95,9 +99,9 @@ export async function openEtcd(
     }
   }
 
-  /** The endpoint in use, or the first of the others that answers a small question. Throws what the last one said. */
+  /** The endpoint in use, or the first of the others that answers a small question. Throws the failure that says most. */
   async function anEndpoint(): Promise<string> {
-    let last: unknown;
+    const failures: unknown[] = [];
     for (let tried = 0; tried < endpoints.length; tried++) {
       const endpoint = endpoints[first % endpoints.length] ?? '';
       if (answering.has(endpoint)) return endpoint;
@@ -112,11 +116,12 @@ export async function openEtcd(
         return endpoint;
       } catch (error) {
         if (!elsewhere(error)) throw failure(endpoint, error);
-        last = failure(endpoint, error);
+        failures.push(failure(endpoint, error));
         leave(endpoint);
       }
     }
-    throw last;
+    const weight = (error: unknown) => (error instanceof DatastoreError ? telling.indexOf(error.code) : telling.length);
+    throw failures.sort((a, b) => weight(b) - weight(a))[0];
   }
 
   function leave(endpoint: string): void {
@@ -133,7 +138,7 @@ export async function openEtcd(
     const client = clientOf(endpoint);
     const made = (client as unknown as Record<Method, Call>)[method](
       request,
-      new grpc.Metadata(),
+      metadata,
       { deadline: Date.now() + timeout },
       (error, response) => (error ? reject(error) : resolve(response)),
     );
@@ -184,7 +189,7 @@ export async function openEtcd(
 
   /** Whether another endpoint may do better. */
   function elsewhere(error: unknown): boolean {
-    if (error instanceof DatastoreError) return ['unreachable', 'timeout', 'tls'].includes(error.code);
+    if (error instanceof DatastoreError) return telling.includes(error.code);
     const { code, details } = said(error);
     return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || /learner/.test(details);
   }
@@ -217,23 +222,23 @@ export async function openEtcd(
     }
     if (/no leader|leader changed|request timed out/.test(text)) {
       return wrap(
-        'unreachable',
-        `the cluster has no quorum now (${text})`,
-        'see that most members run: etcdctl endpoint status --cluster',
+        'no-quorum',
+        `most members of the cluster do not run or do not see each other (${text})`,
+        'start them, or give lost ones up with: k3s server --cluster-reset; etcdctl endpoint status --cluster tells which',
       );
     }
     if (/too large|larger than max/.test(text)) {
       return wrap(
         'too-large',
-        'the record is larger than etcd takes (1.5 MiB by default)',
+        'the record is larger than etcd or kine takes (1.5 MiB by default)',
         'look at what the bootstrap data holds; etcd has --max-request-bytes',
       );
     }
     if (/database space exceeded|NOSPACE/i.test(text)) {
       return wrap(
         'read-only',
-        'etcd has used up its space and takes no writes',
-        'compact and defragment it, then etcdctl alarm disarm',
+        'etcd has used up its space and takes no writes (alarm NOSPACE)',
+        'make room: etcdctl compact, etcdctl defrag, then etcdctl alarm disarm; or raise --quota-backend-bytes',
       );
     }
     if (
@@ -244,7 +249,7 @@ export async function openEtcd(
       return wrap(
         'denied',
         `etcd does not let this client do it (${text})`,
-        "use the client certificate that K3s uses; its common name is etcd's user",
+        "use the client certificate that K3s uses: its common name is etcd's user, and the roles of that user count",
       );
     }
     if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED) {
@@ -260,10 +265,17 @@ export async function openEtcd(
   }
 }
 
+const deadlineExceeded = 4;
+
+/** Codes that another endpoint may not answer with, those that say most last. */
+const telling: readonly string[] = ['unreachable', 'timeout', 'tls', 'no-quorum'];
+
 /** What gRPC says of a failed call. Other errors have a numeric code too: that of an aborted signal is 20. */
 function said(error: unknown): { code: number | undefined; details: string } {
   const { code, details } = (error ?? {}) as Partial<ServiceError>;
-  return typeof details === 'string' ? { code, details } : { code: undefined, details: '' };
+  if (typeof details !== 'string') return { code: undefined, details: '' };
+  // etcd up to 3.4 tells its client's own deadline as an unknown error.
+  return { code: /context deadline exceeded/.test(details) ? deadlineExceeded : code, details };
 }
 
 /** Where an endpoint is, what gRPC calls it, and the name in its certificate. Source: etcd `client/v3/internal/endpoint`. */

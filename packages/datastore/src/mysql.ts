@@ -2,13 +2,15 @@ import { Socket } from 'node:net';
 import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2/promise';
 import { type Limits, serverPatience } from './deadline.ts';
 import type { MysqlDsn } from './endpoint.ts';
-import { codeOf, connectionFailure, DatastoreError, firstLine } from './error.ts';
+import { codeOf, connectionFailure, DatastoreError, expired, firstLine } from './error.ts';
 import { noTable, openSql, type SqlConnection, type SqlDriver, type Verdict } from './sql.ts';
 import { certificateFailure, readTls, type Tls, type TlsFiles } from './tls.ts';
 import type { Datastore, Swapped } from './types.ts';
 
 /** Bytes of a MEDIUMBLOB. A server that is not strict would cut a longer value without an error. */
-const largest = 2 ** 24 - 1;
+const columnSize = 2 ** 24 - 1;
+/** Bytes of a packet beside the value: command, statement number, types, key. */
+const packetOverhead = 2048;
 
 /** kine's table in MySQL or MariaDB. Source: kine `pkg/drivers/mysql`, go-sql-driver/mysql `dsn.go`. */
 export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock: () => number): Datastore {
@@ -28,7 +30,7 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
   return {
     ...opened,
     swap: async (key, expected, value): Promise<Swapped> => {
-      if (value.length > largest) throw tooLarge(`the record has ${value.length} bytes`);
+      if (value.length > columnSize) throw tooLarge(value.length, `the column value holds ${columnSize}`);
       return opened.swap(key, expected, value);
     },
   };
@@ -74,7 +76,15 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
       await connection.query(`SET innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`);
       // As kine does: under the default, INSERT ... SELECT locks what it reads and comes into deadlocks.
       await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-      return connectionOf(connection, stream);
+      const [[settings]] = (await connection.query('SELECT @@max_allowed_packet AS packet')) as unknown as [
+        [{ packet: string }],
+      ];
+      return connectionOf(connection, stream, (bytes) => {
+        // The server would end the connection half-way, and nobody would know why.
+        if (bytes + packetOverhead > Number(settings.packet)) {
+          throw tooLarge(bytes, `max_allowed_packet is ${settings.packet}`);
+        }
+      });
     } catch (error) {
       stream.destroy();
       throw error;
@@ -103,7 +113,7 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
         return lostOrFlawed(error);
       case 'ER_NET_PACKET_TOO_LARGE':
       case 'ER_DATA_TOO_LONG':
-        return tooLarge(firstLine(error), error);
+        return wrap('too-large', tooLargeMend);
       case 'ER_NO_SUCH_TABLE':
         return noTable(where, error);
       case 'ER_BAD_DB_ERROR':
@@ -122,6 +132,7 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
       case 'HANDSHAKE_NO_SSL_SUPPORT':
         return wrap('tls', 'switch TLS on there, or leave out the certificates and the parameter tls');
       case 'HANDSHAKE_SSL_ERROR':
+        if (/has expired/.test(firstLine(error))) return flawed(error) ?? expired(where, error);
         return flawed(error) ?? wrap('tls', 'check --datastore-cafile, --datastore-certfile and --datastore-keyfile');
       default:
         return flawed(error) ?? connectionFailure(where, error) ?? wrap('failed', 'look at the log of the server');
@@ -136,16 +147,14 @@ export function openMysql(dsn: MysqlDsn, files: TlsFiles, limits: Limits, clock:
     return certificateFailure(where, tls, clock(), error);
   }
 
-  function tooLarge(what: string, cause?: unknown): DatastoreError {
-    return new DatastoreError(
-      'too-large',
-      where,
-      `${what}, more than the server takes`,
-      'the column holds 16 MiB, a packet max_allowed_packet; look at what the bootstrap data holds',
-      cause,
-    );
+  function tooLarge(bytes: number, limit: string): DatastoreError {
+    const what = `the record has ${bytes} bytes, more than the server takes: ${limit}`;
+    return new DatastoreError('too-large', where, what, tooLargeMend);
   }
 }
+
+const tooLargeMend =
+  'look at what the bootstrap data holds; a packet is as large as max_allowed_packet lets it be, the column 16 MiB';
 
 const tlsModes = ['true', 'false', 'skip-verify', 'preferred'];
 
@@ -155,13 +164,14 @@ const dialect: SqlDriver['dialect'] = {
   typed: (parameter, type) => (type === 'bigint' ? `CAST(${parameter} AS UNSIGNED)` : parameter),
 };
 
-function connectionOf(connection: Connection, stream: Socket): SqlConnection {
+function connectionOf(connection: Connection, stream: Socket, fits: (bytes: number) => void): SqlConnection {
   return {
     rows: async (sql, parameters) => {
       const [rows] = await connection.execute(sql, parameters.map(asBuffer) as string[]);
       return rows as { id: unknown; name: unknown; value: unknown }[];
     },
     insert: async (sql, parameters) => {
+      for (const parameter of parameters) if (parameter instanceof Uint8Array) fits(parameter.length);
       const [result] = await connection.execute(sql, parameters.map(asBuffer) as string[]);
       const { affectedRows, insertId } = result as ResultSetHeader;
       return affectedRows === 0 ? undefined : String(insertId);

@@ -40,19 +40,42 @@ export async function seal(
 
 /** Opens what `seal` or K3s sealed. Throws SealError; nothing is answered of a record whose tag does not fit. */
 export async function unseal(record: Uint8Array, passphrase: string): Promise<Uint8Array> {
+  const parts = sealedParts(record);
+  const key = await derive(passphrase, parts.salt);
+  try {
+    return open(parts, key);
+  } finally {
+    key.fill(0);
+  }
+}
+
+/** A record taken apart. */
+export interface SealedParts {
+  /** As it is written. */
+  readonly salt: string;
+  /** Nonce, ciphertext and tag. */
+  readonly sealed: Uint8Array;
+}
+
+/** Takes a record apart. Throws SealError `malformed`. */
+export function sealedParts(record: Uint8Array): SealedParts {
   const text = Buffer.from(record.buffer, record.byteOffset, record.byteLength).toString('latin1');
   const colon = text.indexOf(':');
   if (colon < 0) throw new SealError('malformed', 'not a sealed record: no ":" after the salt');
-  const base64 = text.slice(colon + 1);
   // Node's decoder skips what is not base64; Go's refuses it, but for line ends.
-  if (!/^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/.test(base64)) {
+  const base64 = text.slice(colon + 1).replace(/[\r\n]/g, '');
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) {
     throw new SealError('malformed', 'not a sealed record: no base64 after the salt');
   }
   const sealed = Buffer.from(base64, 'base64');
   if (sealed.length < nonceBytes + tagBytes) {
     throw new SealError('malformed', 'not a sealed record: too short, it may have been cut off');
   }
-  const key = await derive(passphrase, text.slice(0, colon));
+  return { salt: text.slice(0, colon), sealed };
+}
+
+/** Opens a record with the key that its salt and a passphrase give. Throws SealError `wrong-token`. */
+export function open({ sealed }: SealedParts, key: Uint8Array): Uint8Array {
   try {
     const opening = createDecipheriv(cipher, key, sealed.subarray(0, nonceBytes), { authTagLength: tagBytes });
     opening.setAuthTag(sealed.subarray(-tagBytes));
@@ -61,12 +84,10 @@ export async function unseal(record: Uint8Array, passphrase: string): Promise<Ui
     return opened;
   } catch {
     throw new SealError('wrong-token', 'sealed with another token, or changed since');
-  } finally {
-    key.fill(0);
   }
 }
 
-/** The salt is used as the text that it is written in. */
-async function derive(passphrase: string, salt: string): Promise<Buffer> {
+/** The salt is used as the text that it is written in. Source: K3s `pkg/cluster/encrypt.go`, `deriveKey`. */
+export async function derive(passphrase: string, salt: string): Promise<Buffer> {
   return promisify(pbkdf2)(passphrase, Buffer.from(salt, 'latin1'), iterations, keyBytes, 'sha1');
 }

@@ -120,20 +120,7 @@ async function readConfig(file: string): Promise<Record<string, string>> {
       error,
     );
   }
-  const { parseDocument } = await import('yaml');
-  const document = parseDocument(text);
-  const [mistake] = document.errors;
-  if (mistake !== undefined) {
-    // The parser's message quotes the line, which may hold a password.
-    const line = mistake.linePos?.[0].line;
-    throw new DatastoreError(
-      'settings',
-      file,
-      `not YAML${line === undefined ? '' : `: line ${line}`}`,
-      'mend it; K3s would not start with it',
-    );
-  }
-  const values: unknown = document.toJS();
+  const values = await parseConfig(text, file);
   if (typeof values !== 'object' || values === null) return {};
   return Object.fromEntries(
     Object.entries(values).flatMap(([key, value]) => {
@@ -142,6 +129,29 @@ async function readConfig(file: string): Promise<Record<string, string>> {
       return names.includes(name) && ['string', 'number'].includes(typeof last) ? [[name, String(last)]] : [];
     }),
   );
+}
+
+/** The first document; a key may stand there twice, and the last one counts. Source: K3s `pkg/configfilearg/parser.go`. */
+async function parseConfig(text: string, file: string): Promise<unknown> {
+  const { parseDocument } = await import('yaml');
+  const refuse = (what: string) => new DatastoreError('settings', file, what, 'mend it; K3s would not start with it');
+  let document: ReturnType<typeof parseDocument>;
+  try {
+    // Looking for equal keys takes the square of their number. The parser's warnings quote the file, as its messages do.
+    document = parseDocument(text, { uniqueKeys: false, stringKeys: true, logLevel: 'silent' });
+  } catch {
+    throw refuse('not YAML: nested too deeply');
+  }
+  const mistake = document.errors.find(({ code }) => code !== 'MULTIPLE_DOCS');
+  if (mistake !== undefined) {
+    const line = mistake.linePos?.[0].line;
+    throw refuse(`not YAML${line === undefined ? '' : `: line ${line}`}`);
+  }
+  try {
+    return document.toJS();
+  } catch {
+    throw refuse('not YAML: its aliases do not resolve');
+  }
 }
 
 /** What the install scripts leave behind for the service. Source: K3s `install.sh`; RKE2 `install.sh`. */
@@ -169,8 +179,12 @@ function fileLayers(files: readonly string[], read: (text: string) => Values): [
 
 /** The flags of a server in a service's own file: `--name value` or `--name=value`, quoted for a shell or not. */
 export function serviceArguments(text: string): Values {
-  const line = /^(?:ExecStart|command_args)=([\s\S]*?[^\\\n])$(?!\n[ \t])/m.exec(text)?.[1] ?? '';
-  const words = [...line.matchAll(/(?:'[^']*'|\\'|[^\s'\\])+/g)].map(([word]) =>
+  const lines = text.split('\n');
+  const first = lines.findIndex((line) => /^(?:ExecStart|command_args)=./.test(line));
+  let next = first + 1;
+  while (next < lines.length && (lines[next - 1]?.endsWith('\\') || /^[ \t]/.test(lines[next] ?? ''))) next += 1;
+  const command = first < 0 ? '' : lines.slice(first, next).join('\n').replace(/^\w+=/, '');
+  const words = [...command.matchAll(/(?:'[^']*'|\\'|[^\s'\\])+/g)].map(([word]) =>
     word.replace(/'([^']*)'|\\'/g, (quoted, inner) => inner ?? quoted.slice(1)).replace(/^"|"$/g, ''),
   );
   const values: Values = {};

@@ -1,8 +1,9 @@
-import { existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { type Limits, pause } from './deadline.ts';
-import { DatastoreError, firstLine } from './error.ts';
+import { codeOf, DatastoreError, firstLine } from './error.ts';
 import { entryOf, kineStatements, prefixEnd } from './kine-rows.ts';
 import type { Datastore, Entry, Swapped } from './types.ts';
 
@@ -130,15 +131,10 @@ function failure(path: string, error: unknown): unknown {
     case undefined:
       return error;
     case sqlite.readonly:
-      return wrap(
-        'read-only',
-        'the database cannot be written',
-        'run as root, and look whether the file system is mounted read-only',
-      );
     case sqlite.perm:
     case sqlite.auth:
     case sqlite.cantOpen:
-      return wrap('denied', 'the database cannot be opened', 'run as the user that owns it, usually root');
+      return closed(path, error);
     case sqlite.full:
       return wrap('failed', 'no space is left on the file system', 'free some space (df -h), then run again');
     case sqlite.tooBig:
@@ -155,9 +151,58 @@ function failure(path: string, error: unknown): unknown {
   return wrap('failed', firstLine(error), 'look with: sqlite3 FILE .schema');
 }
 
+/** Why the system lets SQLite not open or write a database: it needs its folder too, for -wal and -journal. */
+function closed(path: string, cause: unknown): DatastoreError {
+  const folder = dirname(path);
+  const hindrance = [path, folder].map(writable).find((code) => code !== undefined);
+  if (hindrance === 'EROFS') {
+    return existsSync(`${path}-wal`)
+      ? new DatastoreError(
+          'read-only',
+          path,
+          'the file system is read-only, and the latest changes are still in the file -wal beside the database',
+          'make it writable, or copy state.db and state.db-wal to a folder that is and name the copy with --datastore-endpoint sqlite:///FOLDER/state.db',
+          cause,
+        )
+      : new DatastoreError(
+          'read-only',
+          path,
+          'the file system is read-only',
+          'make it writable: mount -o remount,rw; when the kernel made it read-only, look at dmesg first',
+          cause,
+        );
+  }
+  if (hindrance === 'EACCES') {
+    const what = `no permission to write to it or to ${folder}, where SQLite needs files of its own`;
+    return new DatastoreError('denied', path, what, 'run as the user that owns it, usually root', cause);
+  }
+  return new DatastoreError(
+    'denied',
+    path,
+    'the database cannot be opened or written',
+    'see what protects it: lsattr (chattr -i takes the mark away), a security module, a full table of inodes (df -i)',
+    cause,
+  );
+}
+
+function writable(path: string): string | undefined {
+  try {
+    accessSync(path, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
 /** Before SQLite makes an empty database of that name. */
 function refuseNoFile(path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  let found: Stats | undefined;
+  try {
+    found = statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const what = `cannot be looked at (${firstLine(error)})`;
+    throw new DatastoreError('denied', path, what, 'run as the user that owns it, usually root', error);
+  }
   if (found?.isFile()) return;
   throw new DatastoreError(
     'absent',

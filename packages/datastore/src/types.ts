@@ -18,7 +18,8 @@ export interface Datastore {
   read(key: string): Promise<Entry | undefined>;
   /** Sets the value if the key is at `expected`, or is `absent`. Atomic: of several at once one is `swapped`. */
   swap(key: string, expected: string | 'absent', value: Uint8Array): Promise<Swapped>;
-  /** Removes the key if it is at `revision`. */
+  /** Removes the key if it is at `revision`. The new revision is 0 when the answer got lost and a second look found the
+   *  key gone. */
   remove(key: string, revision: string): Promise<Swapped>;
   close(): Promise<void>;
 }

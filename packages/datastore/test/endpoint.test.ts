@@ -79,17 +79,40 @@ test('what cannot be read is refused without a word of it', () => {
     'mysql://u:secret@host:3306/db',
     'https://secret@a:2379',
   ]) {
-    try {
-      parse(endpoint);
-    } catch (error) {
-      assert.instance(error, DatastoreError);
-      assert.is((error as DatastoreError).code, 'settings');
-      assert.not.match(`${(error as DatastoreError).message}${(error as DatastoreError).mend}`, 'secret');
-      continue;
-    }
-    assert.unreachable(endpoint);
+    assert.is(refusal(endpoint).code, 'settings');
   }
-  assert.throws(() => parse('nats://u:secret@host'), /does not speak to/);
+});
+
+/** What an endpoint is refused with, in words that hold no password. */
+function refusal(endpoint: string): { code: string; text: string } {
+  try {
+    parse(endpoint);
+  } catch (error) {
+    assert.instance(error, DatastoreError);
+    const { code, message, mend } = error as DatastoreError;
+    assert.not.match(`${message}${mend}`, 'secret');
+    return { code, text: `${message} | ${mend}` };
+  }
+  throw new Error(`${endpoint} is taken`);
+}
+
+test('kinds that only kine reaches, and none at all: the way that works is named', () => {
+  for (const scheme of ['nats', 'jetstream', 't4']) {
+    const { code, text } = refusal(`${scheme}://u:secret@host`);
+    assert.is(code, 'unsupported');
+    assert.match(text, /the kine of a K3s that runs \| .* unix:\/\/\/data\/server\/kine\.sock;/);
+  }
+  const { code, text } = refusal('postgre://u:secret@host');
+  assert.is(code, 'unsupported');
+  assert.match(text, /postgre:\/\/ is no datastore of K3s/);
+});
+
+test('a user and password for etcd are refused: K3s would drop them', () => {
+  for (const endpoint of ['https://root:secret@a:2379', 'http://b:2379,http://root:secret@a:2379']) {
+    const { code, text } = refusal(endpoint);
+    assert.is(code, 'settings');
+    assert.match(text, /K3s would drop in silence \| .*common name of the client certificate is the user/);
+  }
 });
 
 test('a password in an endpoint is noticed, and the description has none', async () => {

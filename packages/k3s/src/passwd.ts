@@ -15,25 +15,43 @@ export const passwdFile = 'server/cred/passwd';
  *  K3s `pkg/passwd/passwd.go`, `Read`. */
 export function parsePasswd(text: string): PasswdRow[] {
   const normal = text.replaceAll('\r\n', '\n').replace(/\r$/, '');
-  const field = /(?:"((?:[^"]|"")*)"|([^",\n]*))(,|\n|$)/y;
+  const line = (place: number) => normal.slice(0, place).split('\n').length;
   const rows: PasswdRow[] = [];
   let row: string[] = [];
-  let line = 1;
-  while (field.lastIndex < normal.length || row.length > 0) {
-    const match = field.exec(normal);
-    if (match === null) throw new PasswdError(`line ${line}: a quotation mark in a wrong place`);
-    const [whole, quoted, plain = '', end] = match;
-    const empty = row.length === 0 && (whole === '\n' || whole === '');
-    if (!empty) row.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
-    if (row.length === 1 && end !== ',') {
-      throw new PasswdError(`line ${line}: must have at least 2 columns (password, name), found 1`);
+  for (let start = 0; start < normal.length || row.length > 0; ) {
+    const field = fieldAt(normal, start);
+    if (field === undefined) throw new PasswdError(`line ${line(start)}: a quotation mark in a wrong place`);
+    const separator = normal[field.end];
+    const empty = row.length === 0 && field.end === start && separator !== ',';
+    if (!empty) row.push(field.value);
+    const begin = start;
+    start = field.end + 1;
+    if (separator === ',') continue;
+    if (row.length === 1) {
+      throw new PasswdError(`line ${line(begin)}: must have at least 2 columns (password, name), found 1`);
     }
-    line += whole.split('\n').length - 1;
-    if (end === ',') continue;
     if (row.length > 0) rows.push(row);
     row = [];
   }
   return rows;
+}
+
+/** The field that begins at `start` and the place of its separator or of the text's end; undefined for a quotation mark
+ *  in a wrong place. */
+function fieldAt(text: string, start: number): { readonly value: string; readonly end: number } | undefined {
+  let end = start;
+  let value = '';
+  if (text[start] === '"') {
+    let close = text.indexOf('"', start + 1);
+    while (close >= 0 && text[close + 1] === '"') close = text.indexOf('"', close + 2);
+    if (close < 0) return undefined;
+    end = close + 1;
+    value = text.slice(start + 1, close).replaceAll('""', '"');
+  } else {
+    while (end < text.length && !'",\n'.includes(text.charAt(end))) end += 1;
+    value = text.slice(start, end);
+  }
+  return end === text.length || text[end] === ',' || text[end] === '\n' ? { value, end } : undefined;
 }
 
 /** Writes rows as Go's `encoding/csv` does. */

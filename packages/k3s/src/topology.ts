@@ -208,17 +208,17 @@ function signs(issuer: Certificate, certificate: Certificate, x509: X509): boole
 
 /** Issuers first; among equals roots, then intermediates, then the CAs in K3s's order. */
 function inOrder(nodes: readonly TopologyNode[]): TopologyNode[] {
-  const byId = new Map(nodes.map((node) => [node.certificate.sha256, node]));
-  const depth = (node: TopologyNode, above: ReadonlySet<TopologyNode> = new Set()): number =>
-    above.has(node)
-      ? 0
-      : Math.max(
-          0,
-          ...node.issuers.flatMap((id) => {
-            const issuer = byId.get(id);
-            return issuer === undefined ? [] : [1 + depth(issuer, new Set([...above, node]))];
-          }),
-        );
+  const depths = new Map(nodes.map((node) => [node.certificate.sha256, 0]));
+  const depth = (node: TopologyNode) => depths.get(node.certificate.sha256) ?? 0;
+  // One round for each level; certificates that sign each other in a circle would go on for ever.
+  for (let round = 0, changed = true; changed && round < nodes.length; round += 1) {
+    changed = false;
+    for (const node of nodes) {
+      const below = Math.max(0, ...node.issuers.map((id) => 1 + (depths.get(id) ?? 0)));
+      changed ||= below !== depth(node);
+      depths.set(node.certificate.sha256, below);
+    }
+  }
   const place = ({ cas: [ca] }: TopologyNode) => (ca === undefined ? -1 : caNames.indexOf(ca));
   return nodes
     .map((node) => ({ node, depth: depth(node) }))

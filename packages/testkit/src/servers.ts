@@ -35,26 +35,48 @@ export interface ServerTls {
 /** The password of every user that these servers are given. It needs escaping in a URL and is a trap for parsers. */
 export const serverPassword = 'p@ss:w/o%rd?#1';
 
+export interface EtcdOptions {
+  readonly tls?: ServerTls;
+  readonly flags?: readonly string[];
+  /** Absent: any that is free. */
+  readonly port?: number;
+}
+
 /** etcd of one member. */
-export async function startEtcd(
-  options: { tls?: ServerTls; flags?: readonly string[] } = {},
-): Promise<TestServer | AbsentServer> {
+export async function startEtcd(options: EtcdOptions = {}): Promise<TestServer | AbsentServer> {
+  const program = find('etcd');
+  return program === undefined ? { absent: 'no etcd' } : etcdMember(program, await freePort(), options);
+}
+
+/** An etcd cluster of so many members, without TLS. */
+export async function startEtcdCluster(count: number): Promise<TestServer[] | AbsentServer> {
   const program = find('etcd');
   if (program === undefined) return { absent: 'no etcd' };
+  const peers = await Promise.all(Array.from({ length: count }, freePort));
+  const all = peers.map((peer, index) => `m${index}=http://127.0.0.1:${peer}`).join(',');
+  return Promise.all(
+    peers.map((peer, index) => etcdMember(program, peer, { flags: [`--name=m${index}`, `--initial-cluster=${all}`] })),
+  );
+}
+
+async function etcdMember(program: string, peer: number, { tls, flags, port: wanted }: EtcdOptions) {
   const folder = privateFolder();
-  const [port, peer] = [await freePort(), await freePort()];
-  const scheme = options.tls ? 'https' : 'http';
+  const port = wanted ?? (await freePort());
+  const scheme = tls ? 'https' : 'http';
   const client = `${scheme}://127.0.0.1:${port}`;
-  const { tls } = options;
   const args = [
     `--data-dir=${join(folder, 'data')}`,
     `--listen-client-urls=${client}`,
     `--advertise-client-urls=${client}`,
     `--listen-peer-urls=http://127.0.0.1:${peer}`,
+    `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
+    ...(flags?.some((flag) => flag.startsWith('--initial-cluster='))
+      ? []
+      : [`--initial-cluster=default=http://127.0.0.1:${peer}`]),
     '--logger=zap',
     ...(tls ? [`--cert-file=${tls.certificate}`, `--key-file=${tls.key}`] : []),
     ...(tls?.ca ? [`--trusted-ca-file=${tls.ca}`, '--client-cert-auth'] : []),
-    ...(options.flags ?? []),
+    ...(flags ?? []),
   ];
   return started({ program, args, folder, port, ready: /serving (insecure )?client|ready to serve client requests/ });
 }
@@ -152,7 +174,8 @@ export async function startMariadb(
     `--socket=${join(folder, 'mysqld.sock')}`,
     `--init-file=${users}`,
     '--skip-name-resolve',
-    '--innodb-flush-log-at-trx-commit=0',
+    // Enough for a server that is killed, not for a power cut.
+    '--innodb-flush-log-at-trx-commit=2',
     ...(tls ? [`--ssl-cert=${tls.certificate}`, `--ssl-key=${tls.key}`] : []),
     ...(tls?.ca ? [`--ssl-ca=${tls.ca}`] : []),
     ...(options.flags ?? []),

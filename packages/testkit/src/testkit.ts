@@ -12,7 +12,7 @@ let view: string | undefined;
  * this process ends. Throws when that is refused.
  */
 export function reachableByAll(path: string): string {
-  view ??= isOpen(workspace) ? workspace : mountedView();
+  view ??= isOpen(workspace) ? workspace : mounted(workspace);
   return join(view, relative(workspace, path));
 }
 
@@ -21,18 +21,29 @@ function isOpen(folder: string): boolean {
   return (statSync(folder).mode & 0o001) !== 0 && (parent === folder || isOpen(parent));
 }
 
-function mountedView(): string {
+/** A folder as a read-only file system would have it, at a place of its own until this process ends; undefined where
+ *  mounts are refused. */
+export function readOnlyView(of: string): string | undefined {
+  try {
+    const point = mounted(of);
+    return spawnSync('mount', ['-o', 'remount,bind,ro', point]).status === 0 ? point : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function mounted(what: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'k3s-pki-view-'));
   chmodSync(folder, 0o755);
-  const point = join(folder, 'workspace');
+  const point = join(folder, 'view');
   mkdirSync(point);
-  const mount = spawnSync('mount', ['--bind', workspace, point], { encoding: 'utf8' });
-  if (mount.status !== 0) throw new Error(`mount --bind: ${mount.stderr}`);
   process.on('exit', () => {
-    // Only empty folders are removed: should the mount stay, nothing of the workspace is lost.
-    spawnSync('umount', ['-l', point]);
+    // Only empty folders are removed: should the mount stay, nothing of what is mounted is lost.
+    spawnSync('umount', ['-l', point], { stdio: 'ignore' });
     rmdirSync(point);
     rmdirSync(folder);
   });
+  const mount = spawnSync('mount', ['--bind', what, point], { encoding: 'utf8' });
+  if (mount.status !== 0) throw new Error(`mount --bind: ${mount.stderr}`);
   return point;
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // errUsage marks a failure of the caller's arguments, which exits with 2.
-var errUsage = errors.New("wrong usage, expected `bench rsa FLAGS`, `bench leaves FLAGS` or `bench check FLAGS`")
+var errUsage = errors.New("wrong usage, expected `bench rsa FLAGS`, `bench leaves FLAGS`, `bench check FLAGS` or `bench seal FLAGS`")
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -37,6 +37,8 @@ func run(arguments []string) error {
 		report, err = leaves(arguments[1:])
 	case "check":
 		report, err = checkFiles(arguments[1:])
+	case "seal":
+		report, err = sealRecords(arguments[1:])
 	default:
 		err = errUsage
 	}

@@ -91,7 +91,7 @@ func talk(ctx context.Context, args []string) error {
 			watch(ctx, raw, r, say)
 			continue
 		}
-		a := perform(ctx, c, r)
+		a := perform(ctx, c, raw, r)
 		a.ID = r.ID
 		say(a)
 	}
@@ -116,7 +116,7 @@ func watch(ctx context.Context, raw *clientv3.Client, r request, say func(answer
 	}()
 }
 
-func perform(ctx context.Context, c client.Client, r request) answer {
+func perform(ctx context.Context, c client.Client, raw *clientv3.Client, r request) answer {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	var a answer
@@ -140,6 +140,10 @@ func perform(ctx context.Context, c client.Client, r request) answer {
 		err = c.Update(ctx, r.Key, r.Revision, r.Value)
 	case "delete":
 		err = c.Delete(ctx, r.Key, r.Revision)
+	case "users-on":
+		err = usersOn(ctx, raw)
+	case "users-off":
+		err = usersOff(ctx, raw)
 	case "seal":
 		a.Data, err = seal(r.Token, r.Value)
 	case "unseal":

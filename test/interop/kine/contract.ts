@@ -1,13 +1,21 @@
+import { randomBytes } from 'node:crypto';
 import { type Datastore, DatastoreError, type DatastoreErrorCode } from '@k3s-pki/datastore';
 import { serverPassword } from '@k3s-pki/testkit/servers';
 import type { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KineClient } from './judge.ts';
 
-/** What a suite provides. `open` makes a datastore with a connection of its own. */
+/** What a suite provides. */
 export interface Contract {
+  /** Makes a datastore with a connection of its own. */
   readonly open: () => Promise<Datastore>;
   readonly judge: () => KineClient;
+  /** Bytes of a record that it takes, and what it says to one of 40 MiB when that is more. */
+  readonly record: { readonly size: number; readonly refusal?: RegExp };
+  /** Calls `work` with the datastore as one that may only read has it; absent where this machine can't make one. */
+  readonly readOnly?: (work: (store: Datastore) => Promise<void>) => Promise<void>;
+  /** What is said then. */
+  readonly refusesWrites: readonly [DatastoreErrorCode, RegExp];
 }
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -15,7 +23,8 @@ const plain = (value: Uint8Array | undefined) => value && Buffer.from(value).toS
 const everyByte = Uint8Array.from({ length: 1024 }, (_, index) => index & 0xff);
 
 /** What holds for every datastore, with kine's own client (on etcd, or on a kine that runs) as the judge. */
-export function datastoreContract(test: ReturnType<typeof suite>, { open, judge }: Contract): void {
+export function datastoreContract(test: ReturnType<typeof suite>, contract: Contract): void {
+  const { open, judge, record } = contract;
   const using = (work: (store: Datastore) => Promise<void>) =>
     bounded(async () => {
       const store = await open();
@@ -79,7 +88,8 @@ export function datastoreContract(test: ReturnType<typeof suite>, { open, judge 
       assert.equal(
         seen.map(({ deleted, value, previous }) => [
           deleted,
-          value.length > 9 ? 'all' : plain(value),
+          // kine on NATS tells the old value as the new one of a key that is gone.
+          deleted ? '' : value.length > 9 ? 'all' : plain(value),
           previous.length > 9 ? 'all' : plain(previous),
         ]),
         [
@@ -128,6 +138,51 @@ export function datastoreContract(test: ReturnType<typeof suite>, { open, judge 
       for (const key of keys) await judge().delete(key, (await judge().get(key)).revision);
     }),
   );
+
+  test(
+    'a large record goes both ways; one that is too large is refused, and the old one stays',
+    using(async (store) => {
+      const key = '/bootstrap/large';
+      const value = randomBytes(record.size);
+      assert.is((await store.swap(key, 'absent', value)).kind, 'swapped');
+      const read = await judge().get(key);
+      assert.ok(read.value.equals(value));
+      assert.ok(Buffer.from((await store.read(key))?.value ?? []).equals(value));
+      const { refusal } = record;
+      if (refusal)
+        await failsWith('too-large', refusal, () => store.swap(key, read.revision, new Uint8Array(40 << 20)));
+      assert.is((await store.read(key))?.revision, read.revision);
+      assert.is((await store.remove(key, read.revision)).kind, 'swapped');
+    }),
+  );
+
+  const { readOnly, refusesWrites } = contract;
+  if (readOnly) {
+    test(
+      'where only reading is allowed: records are read, writing is refused with the reason',
+      bounded(async () => {
+        const key = '/bootstrap/fixed';
+        await judge().create(key, text('one'));
+        const { revision } = await judge().get(key);
+        await readOnly(async (store) => {
+          assert.is(plain((await store.read(key))?.value), 'one');
+          for (const write of [
+            () => store.swap(key, revision, text('two')),
+            () => store.swap(`${key}/new`, 'absent', text('two')),
+            () => store.remove(key, revision),
+          ]) {
+            await failsWith(...refusesWrites, write);
+          }
+          await store.close();
+        });
+        assert.equal(
+          (await judge().list(key)).map((entry) => [entry.key, plain(entry.value), entry.revision]),
+          [[key, 'one', revision]],
+        );
+        await judge().delete(key, revision);
+      }),
+    );
+  }
 
   test(
     '200 concurrent compare-and-swaps lose nothing, while K3s writes too',

@@ -8,6 +8,8 @@ export interface KineJudge {
   readonly path: string;
   /** Runs kine on a datastore until `stop`. Resolves when it listens. */
   serve(options: { listener: string; endpoint: string; cwd?: string; args?: readonly string[] }): Promise<Kine>;
+  /** Runs a NATS server with JetStream in a folder until `stop`. */
+  nats(folder: string): Promise<Kine & { readonly endpoint: string }>;
   /** Opens kine's client; without an endpoint it only seals and unseals. */
   client(endpoint?: string, args?: readonly string[]): KineClient;
 }
@@ -33,6 +35,8 @@ export interface KineClient {
   delete(key: string, revision: string): Promise<void>;
   /** Resolves when the server watches; events come in order from `next`. */
   watch(prefix: string): Promise<{ next(): Promise<JudgedValue> }>;
+  /** etcd's users: `client` may do everything, `reader` may only read; the common name of a certificate is the user. */
+  users(on: boolean): Promise<void>;
   seal(token: string, document: Uint8Array): Promise<Buffer>;
   unseal(token: string, record: Uint8Array): Promise<Buffer>;
   storageKey(token: string): Promise<string>;
@@ -59,28 +63,36 @@ function build(): KineJudge | Absent {
   if (typeof path !== 'string') return path;
   return {
     path,
-    serve: (options) => serve(path, options),
+    serve: ({ listener, endpoint, cwd, args = [] }) =>
+      serve(path, ['serve', `--listener=${listener}`, ...args], { KINE_ENDPOINT: endpoint }, cwd),
+    nats: async (folder) => {
+      const server = await serve(path, ['nats', `--store=${folder}`], {}, folder);
+      return { ...server, endpoint: server.said };
+    },
     client: (endpoint, args = []) => client(path, endpoint === undefined ? [] : [`--endpoint=${endpoint}`, ...args]),
   };
 }
 
+/** Runs a server of the judge, until its first line says that it is ready. */
 async function serve(
   path: string,
-  { listener, endpoint, cwd, args = [] }: Parameters<KineJudge['serve']>[0],
-): Promise<Kine> {
-  const child = spawn(path, ['serve', `--listener=${listener}`, ...args], {
-    env: { ...process.env, KINE_ENDPOINT: endpoint },
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd?: string,
+): Promise<Kine & { readonly said: string }> {
+  const child = spawn(path, args, {
+    env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
   });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk));
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
   const gone = new Promise<void>((left) => child.on('exit', () => left()));
-  child.on('exit', () => reject(new Error(`kine ended:\n${log}`)));
-  child.stdout.on('data', () => resolve());
-  await promise;
+  child.on('exit', () => reject(new Error(`${args[0]} ended:\n${log}`)));
+  child.stdout.on('data', (line: Buffer) => resolve(line.toString().trim()));
   return {
+    said: await promise,
     log: () => log,
     stop: async () => {
       // The judge ends with its stdin, so it does not outlive a test that is killed either.
@@ -143,6 +155,7 @@ function client(path: string, args: readonly string[]): KineClient {
       await ask('watch', { key });
       return queue;
     },
+    users: async (on) => void (await ask(on ? 'users-on' : 'users-off', {})),
     seal: async (token, value) => data(await ask('seal', { token, value: base64(value) })),
     unseal: async (token, value) => data(await ask('unseal', { token, value: base64(value) })),
     storageKey: async (token) => data(await ask('key', { token })).toString(),

@@ -1,5 +1,5 @@
 // Command judge is kine itself and K3s's way to use it: it serves kine on a datastore, talks to kine or etcd through
-// kine's own client, and seals and unseals bootstrap data with the packages that K3s does it with.
+// kine's own client, runs a NATS server for it, and seals and unseals bootstrap data with the packages that K3s does it with.
 package main
 
 import (
@@ -16,9 +16,10 @@ func main() {
 	subcommands := map[string]func(context.Context, []string) error{
 		"serve":  serve,
 		"client": talk,
+		"nats":   nats,
 	}
 	if len(os.Args) < 2 || subcommands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: judge serve|client [flags]")
+		fmt.Fprintln(os.Stderr, "usage: judge serve|client|nats [flags]")
 		os.Exit(2)
 	}
 	if err := subcommands[os.Args[1]](ctx, os.Args[2:]); err != nil {

@@ -14,7 +14,10 @@ export interface TlsSet {
   /** For `wrong.example` only. */
   readonly elsewhere: TlsPair;
   readonly client: TlsPair;
+  /** Who may only read, by name. */
+  readonly reader: TlsPair;
   readonly expired: TlsPair;
+  readonly expiredServer: TlsPair;
   /** Of another CA. */
   readonly otherCa: string;
   readonly stranger: TlsPair;
@@ -22,6 +25,7 @@ export interface TlsSet {
 
 /** Has OpenSSL make them. Keys are readable by everybody: the servers run as users of their own and check the mode. */
 export function issueTls(openssl: OpenSsl, folder: string): TlsSet {
+  const past = ['-startdate', '20200101000000Z', '-enddate', '20200201000000Z'];
   const ca = makeCa('ca');
   const other = makeCa('other');
   return {
@@ -29,12 +33,9 @@ export function issueTls(openssl: OpenSsl, folder: string): TlsSet {
     server: issue(ca, 'server', 'subjectAltName=IP:127.0.0.1'),
     elsewhere: issue(ca, 'elsewhere', 'subjectAltName=DNS:wrong.example'),
     client: issue(ca, 'client', 'subjectAltName=DNS:client'),
-    expired: issue(ca, 'expired', 'subjectAltName=DNS:client', [
-      '-startdate',
-      '20200101000000Z',
-      '-enddate',
-      '20200201000000Z',
-    ]),
+    reader: issue(ca, 'reader', 'subjectAltName=DNS:client'),
+    expired: issue(ca, 'expired', 'subjectAltName=DNS:client', past),
+    expiredServer: issue(ca, 'expired-server', 'subjectAltName=IP:127.0.0.1', past),
     otherCa: other.certificate,
     stranger: issue(other, 'stranger', 'subjectAltName=DNS:client'),
   };

@@ -11,6 +11,7 @@ pub mod int;
 mod words;
 
 pub use words::bit_length;
+pub(crate) use words::bits_at;
 
 /// Arithmetic modulo [`Montgomery::WIDTH`] odd moduli at once.
 ///

@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 
 use limb::lanes::{Lanes, Packed};
 
-use super::{Repr, transpose_bytes};
+use super::{Operation, Repr, transpose_bytes};
 use crate::modulus::{Modulus, P};
 use crate::u256::U256;
 
@@ -226,6 +226,7 @@ impl<L: Packed> Repr for Exact24<L> {
     type L = L;
     type Tight = Tight24<L>;
     type Loose = Loose24<L>;
+    type Constants = ();
     const PLANES: usize = 3 * LIMBS;
 
     fn square_of_r<M: Modulus>() -> U256 {
@@ -305,14 +306,24 @@ impl<L: Packed> Repr for Exact24<L> {
     }
 
     #[inline(always)]
-    fn mul<M: Modulus>(a: &Loose24<L>, b: &Tight24<L>) -> Tight24<L> {
+    fn constants<M: Modulus>(_: Operation) -> &'static () {
+        &()
+    }
+
+    #[inline(always)]
+    fn mul_with<M: Modulus>((): &(), a: &Loose24<L>, b: &Tight24<L>) -> Tight24<L> {
         let mut c = [L::splat_f(0.0); LIMBS];
         product::<L, M>(&a.0, &b.0, &mut c);
         carry(&c)
     }
 
     #[inline(always)]
-    fn mul_sub<M: Modulus>(a: &Loose24<L>, b: &Tight24<L>, x: &Tight24<L>) -> Tight24<L> {
+    fn mul_sub_with<M: Modulus>(
+        (): &(),
+        a: &Loose24<L>,
+        b: &Tight24<L>,
+        x: &Tight24<L>,
+    ) -> Tight24<L> {
         let mut c = [L::splat_f(0.0); LIMBS];
         product::<L, M>(&a.0, &b.0, &mut c);
         for i in 0..LIMBS {
@@ -327,7 +338,7 @@ impl<L: Packed> Repr for Exact24<L> {
     }
 
     #[inline(always)]
-    fn sqr_sub_sub(a: &Tight24<L>, x: &Tight24<L>, y: &Tight24<L>) -> Tight24<L> {
+    fn sqr_sub_sub_with((): &(), a: &Tight24<L>, x: &Tight24<L>, y: &Tight24<L>) -> Tight24<L> {
         let mut c = [L::splat_f(0.0); LIMBS];
         product::<L, P>(&a.0, &a.0, &mut c);
         for i in 0..LIMBS {

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 
 use limb::lanes::{Lanes, Packed};
 
-use super::{Repr, transpose_bytes};
+use super::{Operation, Repr, transpose_bytes};
 use crate::modulus::Modulus;
 use crate::u256::U256;
 
@@ -123,55 +123,93 @@ const fn digits(x: U256) -> [i64; 5] {
     d
 }
 
-/// Constants as memory: V8 makes a vector constant by three instructions on the ports that the
-/// arithmetic needs, and a load uses none of these.
-struct Constants {
-    high: f64,
-    low: f64,
-    unit_plus_one: f64,
-    offset: f64,
-    mask: i64,
-    unit: i64,
-    low_4: i64,
-    low_8: i64,
-    low_16: i64,
-    low_36: i64,
+/// Both lanes of a constant vector, as memory.
+type Both = [u8; 16];
+
+const fn both(lane: i64) -> Both {
+    let lane = lane.to_le_bytes();
+    let mut out = [0; 16];
+    let (low, high) = out.split_at_mut(8);
+    low.copy_from_slice(&lane);
+    high.copy_from_slice(&lane);
+    out
 }
 
-static CONSTANTS: Constants = Constants {
-    high: -HIGH,
-    low: LOW,
-    unit_plus_one: exp2(52) + 1.0,
-    offset: OFFSET,
-    mask: MASK,
-    unit: UNIT_BITS,
-    low_4: (1 << 4) - 1,
-    low_8: (1 << 8) - 1,
-    low_16: (1 << 16) - 1,
-    low_36: (1 << 36) - 1,
-};
+const fn both_doubles(lane: f64) -> Both {
+    both(lane.to_bits().cast_signed())
+}
 
-static STARTS: [[i64; 10]; 7] = [
-    MUL_START_P,
-    without_patterns(MUL_START_P, 1),
-    SQR_START_P,
-    without_patterns(SQR_START_P, 2),
-    MUL_START_N,
-    without_patterns(MUL_START_N, 1),
-    SQR_START_N,
+/// What an operation needs beside its operands, as memory: V8 makes a vector constant by three instructions on the ports
+/// that the arithmetic needs, and a load uses none of these. Whole vectors, for a load that fills both lanes from eight
+/// bytes takes V8 one more instruction for its address: the number of instructions is what bounds a multiplication.
+pub(crate) struct Constants {
+    high: Both,
+    low: Both,
+    unit_plus_one: Both,
+    offset: Both,
+    mask: Both,
+    unit: Both,
+    low_4: Both,
+    low_8: Both,
+    low_16: Both,
+    low_36: Both,
+    /// What the columns start from.
+    start: [Both; 10],
+    /// The number of no row of [`mul_p`], which the compiler can't know.
+    no_row: usize,
+}
+
+const fn with_start(start: [i64; 10]) -> Constants {
+    let mut columns = [[0; 16]; 10];
+    let mut i = 0;
+    while i < 10 {
+        columns[i] = both(start[i]);
+        i += 1;
+    }
+    Constants {
+        high: both_doubles(-HIGH),
+        low: both_doubles(LOW),
+        unit_plus_one: both_doubles(exp2(52) + 1.0),
+        offset: both_doubles(OFFSET),
+        mask: both(MASK),
+        unit: both(UNIT_BITS),
+        low_4: both((1 << 4) - 1),
+        low_8: both((1 << 8) - 1),
+        low_16: both((1 << 16) - 1),
+        low_36: both((1 << 36) - 1),
+        start: columns,
+        no_row: usize::MAX,
+    }
+}
+
+static MODULO_P: [Constants; 4] = [
+    with_start(MUL_START_P),
+    with_start(without_patterns(MUL_START_P, 1)),
+    with_start(SQR_START_P),
+    with_start(without_patterns(SQR_START_P, 2)),
+];
+static MODULO_N: [Constants; 3] = [
+    with_start(MUL_START_N),
+    with_start(without_patterns(MUL_START_N, 1)),
+    with_start(SQR_START_N),
 ];
 
-/// Indices of [`STARTS`].
-const MUL: usize = 0;
-const MUL_SUB: usize = 1;
-const SQR: usize = 2;
-const SQR_SUB_SUB: usize = 3;
-const MODULO_N: usize = 4;
-
-/// Both tables behind pointers that the compiler can't see through.
+/// An operation's constants behind a pointer that the compiler can't see through.
 #[inline(always)]
-fn constants(start: usize) -> (&'static Constants, &'static [i64; 10]) {
-    core::hint::black_box((&CONSTANTS, &STARTS[start]))
+fn constants<M: Modulus>(operation: Operation) -> &'static Constants {
+    let index = match operation {
+        Operation::Mul => 0,
+        Operation::MulSub => 1,
+        Operation::Sqr => 2,
+        Operation::SqrSubSub => 3,
+    };
+    let of_modulus: &[Constants] = if M::IS_P { &MODULO_P } else { &MODULO_N };
+    core::hint::black_box(&of_modulus[index])
+}
+
+#[inline(always)]
+fn doubles<L: Packed>(constant: &Both) -> L::F {
+    L::from_bits(L::load_bytes(constant))
 }
 
 /// Both halves of `a * b`, as bit patterns: `HIGH_BITS + high` and `LOW_BITS + low` with
@@ -180,18 +218,18 @@ fn constants(start: usize) -> (&'static Constants, &'static [i64; 10]) {
 /// Source: the rounding trick of Emmart's floating-point multiplication (ARITH 2018), with the
 /// exponents folded into what the columns start from.
 #[inline(always)]
-fn product<L: Lanes>(k: &Constants, a: L::F, b: L::F) -> (L::I, L::I) {
-    let high = L::nmadd(a, b, L::splat_f(k.high));
+fn product<L: Packed>(k: &Constants, a: L::F, b: L::F) -> (L::I, L::I) {
+    let high = L::nmadd(a, b, doubles::<L>(&k.high));
     // HIGH + LOW = LOW * (2^52 + 1) needs 54 bits; the fused operation adds it exactly.
-    let rest = L::madd(L::splat_f(k.low), L::splat_f(k.unit_plus_one), high);
+    let rest = L::madd(doubles::<L>(&k.low), doubles::<L>(&k.unit_plus_one), high);
     let low = L::madd(a, b, rest);
     (L::to_bits(high), L::to_bits(low))
 }
 
 /// Columns of `a * a`. Pre: limbs at most 2^51, so that a doubled one is at most 2^52.
 #[inline(always)]
-fn sqr_columns<L: Lanes>(k: &Constants, a: &[L::F; 5], start: &[i64; 10]) -> [L::I; 10] {
-    let mut c = start.map(L::splat_i);
+fn sqr_columns<L: Packed>(k: &Constants, a: &[L::F; 5]) -> [L::I; 10] {
+    let mut c = k.start.each_ref().map(L::load_bytes);
     for i in 0..5 {
         let twice = L::add_f(a[i], a[i]);
         for j in i..5 {
@@ -205,13 +243,8 @@ fn sqr_columns<L: Lanes>(k: &Constants, a: &[L::F; 5], start: &[i64; 10]) -> [L:
 
 /// Columns of `a * b`.
 #[inline(always)]
-fn mul_columns<L: Lanes>(
-    k: &Constants,
-    a: &[L::F; 5],
-    b: &[L::F; 5],
-    start: &[i64; 10],
-) -> [L::I; 10] {
-    let mut c = start.map(L::splat_i);
+fn mul_columns<L: Packed>(k: &Constants, a: &[L::F; 5], b: &[L::F; 5]) -> [L::I; 10] {
+    let mut c = k.start.each_ref().map(L::load_bytes);
     for i in 0..5 {
         for j in 0..5 {
             let (high, low) = product::<L>(k, a[i], b[j]);
@@ -224,8 +257,8 @@ fn mul_columns<L: Lanes>(
 
 /// Adds one row `a * b` to a window of columns whose last is new.
 #[inline(always)]
-fn row<L: Lanes>(k: &Constants, c: &mut [L::I; 6], a: L::F, b: &[L::F; 5], start: i64) {
-    c[5] = L::splat_i(start);
+fn row<L: Packed>(k: &Constants, c: &mut [L::I; 6], a: L::F, b: &[L::F; 5], start: &Both) {
+    c[5] = L::load_bytes(start);
     for j in 0..5 {
         let (high, low) = product::<L>(k, a, b[j]);
         c[j] = L::add_i(c[j], low);
@@ -233,23 +266,33 @@ fn row<L: Lanes>(k: &Constants, c: &mut [L::I; 6], a: L::F, b: &[L::F; 5], start
     }
 }
 
+/// `a * b / R`, not carried: columns 5 to 9.
+#[inline(always)]
+fn mul<L: Packed, M: Modulus>(k: &Constants, a: &[L::F; 5], b: &[L::F; 5]) -> [L::I; 5] {
+    if M::IS_P {
+        mul_p::<L>(k, a, b)
+    } else {
+        reduce::<L, M>(k, mul_columns::<L>(k, a, b))
+    }
+}
+
 /// `a * b / R` modulo p, not carried: columns 5 to 9.
 ///
-/// The number of rows is hidden from the compiler, which so writes the rows out with an exit after
-/// each, and has to keep the columns apart there. Of one straight line it reorders the sums and
-/// spills the halves: 12 % more time a key in V8. A true loop: 3 % more.
+/// The compiler doesn't know that no row is the last but the fifth, and has to keep the columns apart at the exits. Of one
+/// straight line it reorders the sums and spills the halves: 12 % more time a key in V8.
 #[inline(always)]
-fn mul_p<L: Lanes>(k: &Constants, a: &[L::F; 5], b: &[L::F; 5], start: &[i64; 10]) -> [L::I; 5] {
-    let mut c: [L::I; 6] = core::array::from_fn(|i| L::splat_i(start[i]));
-    // A length that the compiler doesn't know.
-    let limbs = core::hint::black_box(&a[..4]);
-    for (&limb, &start) in limbs.iter().zip(&start[5..]) {
-        row::<L>(k, &mut c, limb, b, start);
+fn mul_p<L: Packed>(k: &Constants, a: &[L::F; 5], b: &[L::F; 5]) -> [L::I; 5] {
+    let mut c: [L::I; 6] = core::array::from_fn(|i| L::load_bytes(&k.start[i]));
+    for i in 0..4 {
+        row::<L>(k, &mut c, a[i], b, &k.start[5 + i]);
         let q = c[0];
         add_quotient_p::<L>(k, &mut c, q);
         c = [c[1], c[2], c[3], c[4], c[5], c[5]];
+        if i == k.no_row {
+            break;
+        }
     }
-    row::<L>(k, &mut c, a[4], b, start[9]);
+    row::<L>(k, &mut c, a[4], b, &k.start[9]);
     last_quotient_p::<L>(k, &mut c);
     [c[1], c[2], c[3], c[4], c[5]]
 }
@@ -257,31 +300,31 @@ fn mul_p<L: Lanes>(k: &Constants, a: &[L::F; 5], b: &[L::F; 5], start: &[i64; 10
 /// Adds `q * (p + 1)` at the window's first column, which vanishes against `-q`; as p + 1 is a
 /// multiple of 2^96 nothing else falls there. Pre: `0 <= q < 2^56`.
 #[inline(always)]
-fn add_quotient_p<L: Lanes>(k: &Constants, c: &mut [L::I; 6], q: L::I) {
+fn add_quotient_p<L: Packed>(k: &Constants, c: &mut [L::I; 6], q: L::I) {
     // 2^96
-    c[1] = L::add_i(c[1], L::shl::<44>(L::and(q, L::splat_i(k.low_8))));
+    c[1] = L::add_i(c[1], L::shl::<44>(L::and(q, L::load_bytes(&k.low_8))));
     c[2] = L::add_i(c[2], L::shr_u::<8>(q));
     // 2^192
-    c[3] = L::add_i(c[3], L::shl::<36>(L::and(q, L::splat_i(k.low_16))));
+    c[3] = L::add_i(c[3], L::shl::<36>(L::and(q, L::load_bytes(&k.low_16))));
     c[4] = L::add_i(c[4], L::shr_u::<16>(q));
     // 2^256 - 2^224
-    let up = L::shl::<48>(L::and(q, L::splat_i(k.low_4)));
-    let down = L::shl::<16>(L::and(q, L::splat_i(k.low_36)));
+    let up = L::shl::<48>(L::and(q, L::load_bytes(&k.low_4)));
+    let down = L::shl::<16>(L::and(q, L::load_bytes(&k.low_36)));
     c[4] = L::add_i(c[4], L::sub_i(up, down));
     c[5] = L::add_i(c[5], L::sub_i(L::shr_u::<4>(q), L::shr_u::<36>(q)));
 }
 
 /// The last quotient digit is cut to 52 bits, because it sets the size of the result.
 #[inline(always)]
-fn last_quotient_p<L: Lanes>(k: &Constants, c: &mut [L::I; 6]) {
+fn last_quotient_p<L: Packed>(k: &Constants, c: &mut [L::I; 6]) {
     c[1] = L::add_i(c[1], L::shr_u::<RADIX>(c[0]));
-    let q = L::and(c[0], L::splat_i(k.mask));
+    let q = L::and(c[0], L::load_bytes(&k.mask));
     add_quotient_p::<L>(k, c, q);
 }
 
 /// Makes columns 0 to 4 vanish and carries them into columns 5 to 9.
 #[inline(always)]
-fn reduce<L: Lanes, M: Modulus>(k: &Constants, mut c: [L::I; 10]) -> [L::I; 5] {
+fn reduce<L: Packed, M: Modulus>(k: &Constants, mut c: [L::I; 10]) -> [L::I; 5] {
     if M::IS_P {
         // p = -1 modulo 2^96, so a whole column is its own quotient digit.
         for i in 0..4 {
@@ -296,10 +339,13 @@ fn reduce<L: Lanes, M: Modulus>(k: &Constants, mut c: [L::I; 10]) -> [L::I; 5] {
         let n = digits(M::VALUE).map(|d| L::splat_f(d as f64));
         let neg_inverse = balanced(M::NEG_INVERSE.cast_signed());
         for i in 0..5 {
-            let low = L::from_bits(L::or(L::and(c[i], L::splat_i(k.mask)), L::splat_i(k.unit)));
-            let low = L::sub_f(low, L::splat_f(k.offset));
+            let low = L::from_bits(L::or(
+                L::and(c[i], L::load_bytes(&k.mask)),
+                L::load_bytes(&k.unit),
+            ));
+            let low = L::sub_f(low, doubles::<L>(&k.offset));
             let (_, q) = product::<L>(k, low, L::splat_f(neg_inverse));
-            let q = L::sub_f(L::from_bits(q), L::splat_f(k.low));
+            let q = L::sub_f(L::from_bits(q), doubles::<L>(&k.low));
             for j in 0..5 {
                 let (high, low) = product::<L>(k, q, n[j]);
                 c[i + j] = L::add_i(c[i + j], low);
@@ -320,10 +366,10 @@ const fn balanced(x: i64) -> f64 {
 /// Pre: columns 5 to 8 in [0, 2^63), their offset 2^51 included; column 9 the pattern of
 /// `LOW + x`, `|x| < 2^51 - 2^12`. Post: limbs 0 to 3 in [-2^51, 2^51).
 #[inline(always)]
-fn carry<L: Lanes>(k: &Constants, c: &[L::I; 5]) -> Tight52<L> {
-    let mask = L::splat_i(k.mask);
-    let unit = L::splat_i(k.unit);
-    let offset = L::splat_f(k.offset);
+fn carry<L: Packed>(k: &Constants, c: &[L::I; 5]) -> Tight52<L> {
+    let mask = L::load_bytes(&k.mask);
+    let unit = L::load_bytes(&k.unit);
+    let offset = doubles::<L>(&k.offset);
     let mut column = c[0];
     let mut out = [offset; 5];
     for i in 0..4 {
@@ -331,16 +377,16 @@ fn carry<L: Lanes>(k: &Constants, c: &[L::I; 5]) -> Tight52<L> {
         out[i] = L::sub_f(digit, offset);
         column = L::add_i(c[i + 1], L::shr_u::<RADIX>(column));
     }
-    out[4] = L::sub_f(L::from_bits(column), L::splat_f(k.low));
+    out[4] = L::sub_f(L::from_bits(column), doubles::<L>(&k.low));
     Tight52(out).checked()
 }
 
 /// Subtracts a tight residue from columns 5 to 9: two operations a limb.
 #[inline(always)]
-fn subtract<L: Lanes>(k: &Constants, c: &mut [L::I; 5], x: &Tight52<L>) {
+fn subtract<L: Packed>(k: &Constants, c: &mut [L::I; 5], x: &Tight52<L>) {
     for i in 0..5 {
         // LOW - x has the pattern of LOW less x; the pattern of LOW itself goes out again.
-        let negated = L::to_bits(L::sub_f(L::splat_f(k.low), x.0[i]));
+        let negated = L::to_bits(L::sub_f(doubles::<L>(&k.low), x.0[i]));
         c[i] = L::add_i(c[i], negated);
     }
 }
@@ -393,6 +439,7 @@ impl<L: Packed> Repr for Fma52<L> {
     type L = L;
     type Tight = Tight52<L>;
     type Loose = Loose52<L>;
+    type Constants = Constants;
     const PLANES: usize = 35;
 
     fn square_of_r<M: Modulus>() -> U256 {
@@ -470,39 +517,42 @@ impl<L: Packed> Repr for Fma52<L> {
     }
 
     #[inline(always)]
-    fn mul<M: Modulus>(a: &Loose52<L>, b: &Tight52<L>) -> Tight52<L> {
-        if M::IS_P {
-            let (k, start) = constants(MUL);
-            return carry(k, &mul_p::<L>(k, &a.0, &b.0, start));
-        }
-        let (k, start) = constants(MODULO_N + MUL);
-        let c = mul_columns::<L>(k, &a.0, &b.0, start);
-        carry(k, &reduce::<L, M>(k, c))
+    fn constants<M: Modulus>(operation: Operation) -> &'static Constants {
+        constants::<M>(operation)
     }
 
     #[inline(always)]
-    fn mul_sub<M: Modulus>(a: &Loose52<L>, b: &Tight52<L>, x: &Tight52<L>) -> Tight52<L> {
-        let (k, start) = constants(MUL_SUB + if M::IS_P { 0 } else { MODULO_N });
-        let mut c = if M::IS_P {
-            mul_p::<L>(k, &a.0, &b.0, start)
-        } else {
-            reduce::<L, M>(k, mul_columns::<L>(k, &a.0, &b.0, start))
-        };
+    fn mul_with<M: Modulus>(k: &Constants, a: &Loose52<L>, b: &Tight52<L>) -> Tight52<L> {
+        carry(k, &mul::<L, M>(k, &a.0, &b.0))
+    }
+
+    #[inline(always)]
+    fn mul_sub_with<M: Modulus>(
+        k: &Constants,
+        a: &Loose52<L>,
+        b: &Tight52<L>,
+        x: &Tight52<L>,
+    ) -> Tight52<L> {
+        let mut c = mul::<L, M>(k, &a.0, &b.0);
         subtract(k, &mut c, x);
         carry(k, &c)
     }
 
     #[inline(always)]
     fn sqr<M: Modulus>(a: &Tight52<L>) -> Tight52<L> {
-        let (k, start) = constants(SQR + if M::IS_P { 0 } else { MODULO_N });
-        let c = sqr_columns::<L>(k, &a.0, start);
+        let k = constants::<M>(Operation::Sqr);
+        let c = sqr_columns::<L>(k, &a.0);
         carry(k, &reduce::<L, M>(k, c))
     }
 
     #[inline(always)]
-    fn sqr_sub_sub(a: &Tight52<L>, x: &Tight52<L>, y: &Tight52<L>) -> Tight52<L> {
-        let (k, start) = constants(SQR_SUB_SUB);
-        let mut c = reduce::<L, crate::modulus::P>(k, sqr_columns::<L>(k, &a.0, start));
+    fn sqr_sub_sub_with(
+        k: &Constants,
+        a: &Tight52<L>,
+        x: &Tight52<L>,
+        y: &Tight52<L>,
+    ) -> Tight52<L> {
+        let mut c = reduce::<L, crate::modulus::P>(k, sqr_columns::<L>(k, &a.0));
         subtract(k, &mut c, x);
         subtract(k, &mut c, y);
         // The multiple of p nearest to the result, from its top column: that is the pattern

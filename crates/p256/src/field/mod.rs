@@ -8,8 +8,17 @@ mod tests;
 
 use limb::lanes::Packed;
 
-use crate::modulus::Modulus;
+use crate::modulus::{Modulus, P};
 use crate::u256::U256;
+
+/// Names the constants of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operation {
+    Mul,
+    MulSub,
+    Sqr,
+    SqrSubSub,
+}
 
 /// One way to hold a residue in vector lanes. Bounds are proved in `docs/field.md`.
 ///
@@ -43,14 +52,29 @@ pub(crate) trait Repr: Sized + 'static {
     /// Flips the signs of the lanes whose `mask` is the sign bit alone; the others' mask is 0.
     fn negate_by(a: &Self::Tight, mask: <Self::L as limb::lanes::Lanes>::I) -> Self::Tight;
 
-    /// `a * b / R`.
-    fn mul<M: Modulus>(a: &Self::Loose, b: &Self::Tight) -> Self::Tight;
-    /// `a * b / R - c`.
-    fn mul_sub<M: Modulus>(a: &Self::Loose, b: &Self::Tight, c: &Self::Tight) -> Self::Tight;
+    /// What an operation needs beside its operands, hidden from the compiler.
+    type Constants: 'static;
+    /// To be asked for once before a loop: between two operations the compiler would keep all operands in memory.
+    fn constants<M: Modulus>(operation: Operation) -> &'static Self::Constants;
+
+    /// `a * b / R`. Pre: `k` of [`Operation::Mul`].
+    fn mul_with<M: Modulus>(k: &Self::Constants, a: &Self::Loose, b: &Self::Tight) -> Self::Tight;
+    /// `a * b / R - c`. Pre: `k` of [`Operation::MulSub`].
+    fn mul_sub_with<M: Modulus>(
+        k: &Self::Constants,
+        a: &Self::Loose,
+        b: &Self::Tight,
+        c: &Self::Tight,
+    ) -> Self::Tight;
     /// `a * a / R`.
     fn sqr<M: Modulus>(a: &Self::Tight) -> Self::Tight;
-    /// `a * a / R - b - c` modulo p. Post: size 0.6.
-    fn sqr_sub_sub(a: &Self::Tight, b: &Self::Tight, c: &Self::Tight) -> Self::Tight;
+    /// `a * a / R - b - c` modulo p. Pre: `k` of [`Operation::SqrSubSub`] modulo p. Post: size 0.6.
+    fn sqr_sub_sub_with(
+        k: &Self::Constants,
+        a: &Self::Tight,
+        b: &Self::Tight,
+        c: &Self::Tight,
+    ) -> Self::Tight;
 
     /// The bytes of lane `lane` for a table, to be read back by [`Repr::from_planes`].
     /// Pre: size at most 1.
@@ -58,6 +82,22 @@ pub(crate) trait Repr: Sized + 'static {
     /// Sixteen residues from [`Repr::PLANES`] vectors, byte `i` of each belonging to residue `i`;
     /// pair `j` of the result holds residues `2j` and `2j + 1`.
     fn from_planes(planes: &[<Self::L as limb::lanes::Lanes>::I]) -> [Self::Tight; 8];
+
+    /// `a * b / R`.
+    #[inline(always)]
+    fn mul<M: Modulus>(a: &Self::Loose, b: &Self::Tight) -> Self::Tight {
+        Self::mul_with::<M>(Self::constants::<M>(Operation::Mul), a, b)
+    }
+    /// `a * b / R - c`.
+    #[inline(always)]
+    fn mul_sub<M: Modulus>(a: &Self::Loose, b: &Self::Tight, c: &Self::Tight) -> Self::Tight {
+        Self::mul_sub_with::<M>(Self::constants::<M>(Operation::MulSub), a, b, c)
+    }
+    /// `a * a / R - b - c` modulo p. Post: size 0.6.
+    #[inline(always)]
+    fn sqr_sub_sub(a: &Self::Tight, b: &Self::Tight, c: &Self::Tight) -> Self::Tight {
+        Self::sqr_sub_sub_with(Self::constants::<P>(Operation::SqrSubSub), a, b, c)
+    }
 
     /// The integer one, not R.
     #[inline(always)]

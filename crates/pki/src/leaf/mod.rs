@@ -9,7 +9,7 @@ mod tests;
 use crate::asn1;
 use crate::base64::{lines_size, wipe, write_lines};
 use crate::certificate::Certificate;
-use crate::error::{Error, internal};
+use crate::error::{Error, internal, unsupported};
 use crate::issue::{self, Spec, Style};
 use crate::name::Attribute;
 use crate::pem;
@@ -113,6 +113,8 @@ impl Drop for IssuedBatch<'_> {
 
 const ENTRY: usize = 16;
 const DIGEST: usize = 32;
+/// Octets of a row of [`LeafIssuer::sign_with_new_keys`].
+const SIGNED: usize = POINT + 1 + 72;
 
 impl LeafIssuer {
     /// An issuer without profiles. The table is computed at the first batch that needs it. Errors: `Unsupported` where
@@ -192,10 +194,7 @@ impl LeafIssuer {
         match fast {
             None => ordinary(profile, &rows, &self.scratch.serials, &mut self.out, rng)?,
             Some(fast) => {
-                let engine = match &mut self.engine {
-                    Some(engine) => engine,
-                    none => none.insert(Engine::new(self.lanes, self.table).map_err(engine_error)?),
-                };
+                let engine = made(&mut self.engine, self.lanes, self.table)?;
                 let mut batch = FastBatch {
                     profile,
                     fast,
@@ -230,6 +229,53 @@ impl LeafIssuer {
             keys,
         })
     }
+
+    /// What a batch asks of the engine and no more, to be measured: a new key for each SHA-256 digest, and the digest's
+    /// signature by the profile's CA. [`SIGNED`] octets each, in order: the public key, uncompressed; the signature's
+    /// length; the signature in DER, zeros behind it. The private keys are overwritten. Errors: `Unsupported` for a
+    /// profile that the engine does not serve, `SelfCheckFailed`.
+    pub fn sign_with_new_keys(
+        &mut self,
+        profile: usize,
+        digests: &[[u8; DIGEST]],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, Error> {
+        let (_, fast) = self
+            .profiles
+            .get(profile)
+            .ok_or_else(|| internal("no such profile"))?;
+        let Some(Fast { secret, .. }) = fast else {
+            return Err(unsupported("a profile that is not P-256 under P-256"));
+        };
+        let engine = made(&mut self.engine, self.lanes, self.table)?;
+        let mut random = Source(rng);
+        let keys = engine.generate_keys(digests.len(), &mut random);
+        let keys = keys.map_err(engine_error)?;
+        let signatures = engine.sign(secret, digests, &mut random);
+        let signatures = signatures.map_err(engine_error)?;
+        let mut out = vec![0; SIGNED * digests.len()];
+        let rows = out.as_chunks_mut::<SIGNED>().0;
+        for ((row, key), signature) in rows.iter_mut().zip(&keys).zip(&signatures) {
+            let signature = signature.to_der();
+            let signature = signature.as_bytes();
+            row[..POINT].copy_from_slice(&key.public);
+            row[POINT] = length_octet(signature.len());
+            row[POINT + 1..][..signature.len()].copy_from_slice(signature);
+        }
+        Ok(out)
+    }
+}
+
+/// The engine, its table computed when there is none yet.
+fn made(
+    engine: &mut Option<Engine>,
+    lanes: LaneChoice,
+    table: TableSize,
+) -> Result<&mut Engine, Error> {
+    Ok(match engine {
+        Some(engine) => engine,
+        none => none.insert(Engine::new(lanes, table).map_err(engine_error)?),
+    })
 }
 
 impl LeafProfile {

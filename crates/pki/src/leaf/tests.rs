@@ -4,6 +4,7 @@ use crate::private_key::{Form, generate};
 use crate::rng::SystemRng;
 use crate::{inspect, pem};
 use rand_core::{TryCryptoRng, TryRng};
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 /// SplitMix64: the same octets in every run, and no secret depends on it outside tests.
@@ -248,6 +249,50 @@ fn lanes_and_tables_give_equal_octets() {
     for out in &outs[1..] {
         assert!(outs[0] == *out);
     }
+}
+
+/// Judge: ring, which hashes the messages again.
+#[test]
+fn new_keys_and_signatures() {
+    let ca = ca(P256, true);
+    let messages: Vec<[u8; 4]> = (0..131u32).map(u32::to_be_bytes).collect();
+    let digests: Vec<[u8; DIGEST]> = messages
+        .iter()
+        .map(|message| {
+            let digest = ring::digest::digest(&ring::digest::SHA256, message);
+            digest.as_ref().try_into().unwrap()
+        })
+        .collect();
+    let PublicKey::Ec { point, .. } = ca.1.public() else {
+        panic!("another key");
+    };
+    let [fma, simd] = [LaneChoice::Fma, LaneChoice::Simd].map(|lanes| {
+        let mut issuer = issuer(lanes, Check::Sample);
+        issuer.add_profile(profile(&ca, &[], P256)).unwrap();
+        let signed = issuer.sign_with_new_keys(0, &digests, &mut Repeatable(5));
+        signed.unwrap()
+    });
+    assert!(fma == simd);
+    let rows = fma.as_chunks::<SIGNED>().0;
+    assert_eq!(rows.len(), messages.len());
+    let mut points = HashSet::new();
+    for (row, message) in rows.iter().zip(&messages) {
+        PublicKey::from_point(Curve::P256, &row[..POINT]).unwrap();
+        assert!(points.insert(&row[..POINT]));
+        let (signature, rest) = row[POINT + 1..].split_at(row[POINT].into());
+        assert!(rest.iter().all(|octet| *octet == 0));
+        let algorithm = &ring::signature::ECDSA_P256_SHA256_ASN1;
+        ring::signature::UnparsedPublicKey::new(algorithm, point)
+            .verify(message, signature)
+            .unwrap();
+    }
+
+    let mut ordinary = issuer(LaneChoice::Simd, Check::Sample);
+    ordinary
+        .add_profile(profile(&ca, &[], KeyType::Ed25519))
+        .unwrap();
+    let refused = ordinary.sign_with_new_keys(0, &digests, &mut Repeatable(5));
+    assert!(matches!(refused, Err(Error::Unsupported(_))));
 }
 
 #[test]

@@ -59,7 +59,13 @@ async function kubeconfigPieces(path: string, text: Buffer): Promise<Pieces | un
   if (!looksLikeOne && !path.endsWith('.kubeconfig')) return undefined;
   // Loaded when it is asked for: start-up is most of a short command's time.
   const { parseDocument } = await import('yaml');
-  const document = parseDocument(text.toString(), { logLevel: 'silent' });
+  let document: ReturnType<typeof parseDocument>;
+  try {
+    // Looking for equal keys takes the square of their number; kubectl takes a key twice.
+    document = parseDocument(text.toString(), { uniqueKeys: false, stringKeys: true, logLevel: 'silent' });
+  } catch {
+    return problem('nested too deeply');
+  }
   const [error] = document.errors;
   if (error !== undefined) {
     // Not its message: that may quote the file, which holds private keys.
@@ -81,7 +87,8 @@ async function kubeconfigPieces(path: string, text: Buffer): Promise<Pieces | un
     const entries = member(config, list);
     for (const entry of Array.isArray(entries) ? entries : []) {
       const fields = member(entry, inner);
-      const part = `${list}/${String(member(entry, 'name') ?? '')}/${key}`;
+      const name = member(entry, 'name');
+      const part = `${list}/${['string', 'number'].includes(typeof name) ? name : ''}/${key}`;
       const [data, file] = [member(fields, `${key}-data`), member(fields, key)];
       if (typeof data === 'string' && data !== '') {
         pieces.push({ part: `${part}-data`, pem: Buffer.from(data, 'base64') });

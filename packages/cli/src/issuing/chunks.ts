@@ -1,8 +1,8 @@
 /** Octets of an output on their way, gathered in large chunks. Every chunk is overwritten after it was handed on, since
  *  it may hold private keys. */
 export class Chunks {
-  /** Where the next octets go: `buffer` from `at` on, after `reserve`. */
-  buffer: Buffer = Buffer.allocUnsafeSlow(chunkBytes);
+  /** Where the next octets go: `buffer` from `at` on, after `reserve`. All of it is 0 until then. */
+  buffer: Buffer = Buffer.alloc(chunkBytes);
   at = 0;
   #full: Buffer[] = [];
   readonly #spare: Buffer[] = [];
@@ -11,7 +11,7 @@ export class Chunks {
   reserve(length: number): void {
     if (this.buffer.length - this.at >= length) return;
     if (this.at > 0) this.#full.push(this.buffer.subarray(0, this.at));
-    this.buffer = length > chunkBytes ? Buffer.allocUnsafeSlow(length) : this.#empty();
+    this.buffer = length > chunkBytes ? Buffer.alloc(length) : this.#empty();
     this.at = 0;
   }
 
@@ -26,7 +26,6 @@ export class Chunks {
   }
 
   zeros(length: number): void {
-    this.buffer.fill(0, this.at, this.at + length);
     this.at += length;
   }
 
@@ -58,7 +57,7 @@ export class Chunks {
   }
 
   #empty(): Buffer {
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
+    return this.#spare.pop() ?? Buffer.alloc(chunkBytes);
   }
 }
 

@@ -21,6 +21,8 @@ export class Manifest {
   readonly #chunks = new Chunks();
   readonly #heads: readonly Head[];
   readonly #target: ByteTarget;
+  /** Lines that are still to be encoded: one call for many. */
+  #text = '';
 
   constructor(profiles: readonly ProfileOutput[], target: ByteTarget) {
     this.#heads = profiles.map((profile) => new Head(profile));
@@ -43,6 +45,7 @@ export class Manifest {
   }
 
   drain(): Promise<void> {
+    this.#encode();
     return this.#chunks.drain((chunk) => this.#target.write(chunk), true);
   }
 
@@ -56,10 +59,19 @@ export class Manifest {
   }
 
   #put(text: string): void {
+    this.#text += text;
+    if (this.#text.length > textLength) this.#encode();
+  }
+
+  #encode(): void {
+    const text = this.#text;
+    this.#text = '';
     this.#chunks.reserve(text.length * 3);
     this.#chunks.at += this.#chunks.buffer.write(text, this.#chunks.at, 'utf8');
   }
 }
+
+const textLength = 1 << 16;
 
 /** The manifest's members, then `certificate` (leaf and CA bundle) and `key`, both PEM. */
 export function jsonLinesSink(profiles: readonly ProfileOutput[], target: ByteTarget): Sink {

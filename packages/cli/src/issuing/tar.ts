@@ -51,14 +51,16 @@ export function tarSink(profiles: readonly ProfileOutput[], mtime: number, targe
 /** One kind of file: the header that all of them share, and what follows each content. */
 class Entry {
   readonly #header: Buffer;
-  readonly #sum: number;
   readonly #suffix: string;
-  readonly #suffixSum: number;
   readonly #tail: Uint8Array;
+  /** The header with the suffix where it is behind a folder's name of `#length`, where the name begins, and the sum of its octets. */
+  #prepared: Buffer;
+  #length = -1;
+  #start = 0;
+  #sum = 0;
 
   constructor(path: string, mode: number, mtime: number, tail: Uint8Array) {
     this.#suffix = path;
-    this.#suffixSum = sumOf(Buffer.from(path, 'latin1'));
     this.#tail = tail;
     const header = Buffer.alloc(block);
     header.write(octal(mode, 8), field.mode, 'latin1');
@@ -69,7 +71,7 @@ class Entry {
     header.write('0', field.type, 'latin1');
     header.write('ustar\x0000', field.magic, 'latin1');
     this.#header = header;
-    this.#sum = sumOf(header);
+    this.#prepared = header;
   }
 
   put(chunks: Chunks, out: string, outSum: number, content: Uint8Array): void {
@@ -77,18 +79,12 @@ class Entry {
     const padding = -size & (block - 1);
     chunks.reserve(block + size + padding);
     const { buffer, at } = chunks;
-    buffer.set(this.#header, at);
-    let sum = this.#sum + outSum + this.#suffixSum;
-    const suffix = this.#suffix;
-    if (out.length + 1 + suffix.length <= nameLength) {
-      buffer.write(out, at, 'latin1');
-      buffer[at + out.length] = slash;
-      buffer.write(suffix, at + out.length + 1, 'latin1');
-      sum += slash;
-    } else {
-      buffer.write(out, at + field.prefix, 'latin1');
-      buffer.write(suffix, at, 'latin1');
-    }
+    if (out.length !== this.#length) this.#prepare(out.length);
+    buffer.set(this.#prepared, at);
+    let sum = this.#sum + outSum;
+    const start = at + this.#start;
+    // Checked to be ASCII; a call into native code takes longer than the loop.
+    for (let place = 0; place < out.length; place += 1) buffer[start + place] = out.charCodeAt(place);
     sum += putOctal(buffer, at + field.size, 11, size);
     putOctal(buffer, at + field.checksum, 6, sum);
     buffer[at + field.checksum + 6] = 0;
@@ -96,6 +92,18 @@ class Entry {
     chunks.put(content);
     chunks.put(this.#tail);
     chunks.zeros(padding);
+  }
+
+  /** Rows beside each other have names of one length. */
+  #prepare(length: number): void {
+    const header = Buffer.from(this.#header);
+    const isShort = length + 1 + this.#suffix.length <= nameLength;
+    if (isShort) header[length] = slash;
+    header.write(this.#suffix, isShort ? length + 1 : 0, 'latin1');
+    this.#prepared = header;
+    this.#length = length;
+    this.#start = isShort ? 0 : field.prefix;
+    this.#sum = sumOf(header);
   }
 }
 
