@@ -40,6 +40,18 @@ export function kubelet({ node, certificate, key, bundle }) {
   assert.ok(leaf.checkPrivateKey(privateKey(key, { type: 'ec', curve: 'prime256v1' })), `${node}: another key`);
 }
 
+/** New public keys of P-256, points in hex, and with each a message's signature by a certificate's key. */
+export function keysAndSignatures(rows, certificate) {
+  const signer = new X509Certificate(certificate).publicKey;
+  for (const { message, point, signature } of rows) {
+    const [x, y] = [2, 66].map((start) => Buffer.from(point.slice(start, start + 64), 'hex').toString('base64url'));
+    // Throws for a point off the curve.
+    createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' });
+    assert.ok(verify('sha256', Buffer.from(message), signer, Buffer.from(signature, 'hex')), `${message}: signature`);
+  }
+  assert.equal(new Set(rows.map(({ point }) => point)).size, rows.length, 'two keys are the same');
+}
+
 /** What `generate-custom-ca-certs` leaves: five CAs whose chains verify up to the root, with their keys. */
 export function customCas(read) {
   const root = new X509Certificate(read('root-ca.crt'));

@@ -82,6 +82,11 @@ export class LeafIssuer {
      * `lanes` is `auto`, `fma`, `simd` or `scalar`; `many` asks for the table that pays from some thousand rows on.
      */
     constructor(lanes: string, many: boolean, check_all: boolean);
+    /**
+     * A new key for each SHA-256 digest and the digest's signature by the profile's CA, to be measured: 138 octets each,
+     * see `LeafIssuer` of the crate `pki`.
+     */
+    signWithNewKeys(profile: number, digests: Uint8Array | number[]): Uint8Array;
 }
 
 /**
@@ -219,6 +224,7 @@ export interface InitOutput {
     readonly leafissuer_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number];
     readonly leafissuer_lanes: (a: number) => [number, number];
     readonly leafissuer_new: (a: number, b: number, c: number, d: number) => [number, number, number];
+    readonly leafissuer_signWithNewKeys: (a: number, b: number, c: number, d: number) => [number, number, number, number];
     readonly openKey: (a: number, b: number, c: number, d: number) => [number, number, number];
     readonly pool_chains: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number, number];
     readonly pool_intermediate: (a: number, b: number, c: number) => [number, number];

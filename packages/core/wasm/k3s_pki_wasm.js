@@ -333,6 +333,25 @@ export class LeafIssuer {
         LeafIssuerFinalization.register(this, this.__wbg_ptr, this);
         return this;
     }
+    /**
+     * A new key for each SHA-256 digest and the digest's signature by the profile's CA, to be measured: 138 octets each,
+     * see `LeafIssuer` of the crate `pki`.
+     * @param {number} profile
+     * @param {Uint8Array | number[]} digests
+     * @returns {Uint8Array}
+     */
+    signWithNewKeys(profile, digests) {
+        const val2 = +profile;
+        const ptr0 = passArray8ToWasm0(digests, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.leafissuer_signWithNewKeys(this.__wbg_ptr, val2, ptr0, len0);
+        if (ret[3]) {
+            throw takeFromExternrefTable0(ret[2]);
+        }
+        var v3 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+        wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        return v3;
+    }
 }
 if (Symbol.dispose) LeafIssuer.prototype[Symbol.dispose] = LeafIssuer.prototype.free;
 

@@ -26,6 +26,7 @@ export const leafissuer_addProfile: (a: number, b: number, c: number, d: number,
 export const leafissuer_issue: (a: number, b: number, c: number, d: number, e: number) => [number, number, number];
 export const leafissuer_lanes: (a: number) => [number, number];
 export const leafissuer_new: (a: number, b: number, c: number, d: number) => [number, number, number];
+export const leafissuer_signWithNewKeys: (a: number, b: number, c: number, d: number) => [number, number, number, number];
 export const openKey: (a: number, b: number, c: number, d: number) => [number, number, number];
 export const pool_chains: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number, number];
 export const pool_intermediate: (a: number, b: number, c: number) => [number, number];
