@@ -63,7 +63,7 @@ fn same_for_all<M: Montgomery>(expected_per_square: u64) {
 
 #[test]
 fn fma() {
-    same_for_all::<Fma<Noting>>(3_900);
+    same_for_all::<Fma<Noting>>(3_560);
 }
 
 #[test]

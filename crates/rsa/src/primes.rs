@@ -10,7 +10,7 @@ pub(crate) struct SmallPrimes(pub(crate) Groups);
 
 /// Bounds by size of the prime searched for, in bits. A bound twice as large saves 5 % of the
 /// tests; the time of a key is flat within a factor of two around each of these.
-const BOUNDS: [(u32, u32); 3] = [(1280, 1 << 18), (1792, 1 << 19), (u32::MAX, 1 << 20)];
+const BOUNDS: [(u32, u32); 3] = [(1280, 1 << 19), (1792, 1 << 19), (u32::MAX, 1 << 20)];
 
 /// Saves 3 ms of a fresh process's first key, and costs 9 tests of 0.2 ms.
 const FIRST_BOUND: u32 = 1 << 15;

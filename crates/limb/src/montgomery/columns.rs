@@ -25,6 +25,9 @@ pub(super) trait Sums {
 pub(super) trait Sink<S: Sums> {
     /// Takes the sums of the next C columns, in ascending order.
     fn take<const C: usize>(&mut self, s: &S, sums: [S::Sum; C]);
+
+    /// Makes room in the sums of the next C columns, that hold one product, for another one.
+    fn between<const C: usize>(&mut self, _: &S, _: &mut [S::Sum; C]) {}
 }
 
 /// Cuts the first C elements off a slice.
@@ -99,26 +102,131 @@ pub(super) fn edge<S: Sums>(s: &S, a: &[S::Limb], b: &[S::Limb]) -> [S::Sum; 4] 
     sums
 }
 
-/// Columns `0..n` of `x^2`. Pre: `twice[i] = 2 * x[i]`.
+/// Columns `0..end` of `x^2`. Pre: `twice[i] = 2 * x[i]`, `end <= n`.
 #[inline(always)]
 pub(super) fn square_low<S: Sums>(
     s: &S,
     x: &[S::Limb],
     twice: &[S::Limb],
+    end: usize,
     sink: &mut impl Sink<S>,
 ) {
-    let n = x.len();
     let mut k = 0;
-    while k + 4 <= n {
+    while k + 4 <= end {
         square_low_block::<S, 4>(s, x, twice, k, sink);
         k += 4;
     }
-    match n - k {
+    match end - k {
         1 => square_low_block::<S, 1>(s, x, twice, k, sink),
         2 => square_low_block::<S, 2>(s, x, twice, k, sink),
         3 => square_low_block::<S, 3>(s, x, twice, k, sink),
         _ => {}
     }
+}
+
+/// Columns `n - 2..n + 2` of `x^2`. Pre: as [`square_low`], `n >= 6`.
+#[inline(always)]
+pub(super) fn square_edge<S: Sums>(s: &S, x: &[S::Limb], twice: &[S::Limb]) -> [S::Sum; 4] {
+    let n = x.len();
+    let mut sums = [s.start(); 4];
+    // Rows 0 and 1 reach two and three of the columns.
+    S::add(&mut sums[0], twice[0], x[n - 2]);
+    S::add(&mut sums[0], twice[1], x[n - 3]);
+    S::add(&mut sums[1], twice[0], x[n - 1]);
+    S::add(&mut sums[1], twice[1], x[n - 2]);
+    S::add(&mut sums[2], twice[1], x[n - 1]);
+    let k = n - 2;
+    let h = k.div_ceil(2);
+    rows::<S, 4>(s, &mut sums, &twice[2..h], &x[k + 1 - h..n]);
+    diagonal::<S, 4>(&mut sums, x, twice, k);
+    sums
+}
+
+/// Columns `n + 2..2n` of `x^2 + a * b`; the last one is empty. Pre: as [`square_low`], `n >= 6`.
+#[inline(always)]
+pub(super) fn square_and_product_high<S: Sums>(
+    s: &S,
+    [x, twice]: [&[S::Limb]; 2],
+    [a, b]: [&[S::Limb]; 2],
+    sink: &mut impl Sink<S>,
+) {
+    let n = x.len();
+    let mut k = n + 2;
+    // As in `square_high`.
+    while k / 2 + 4 <= n {
+        let mut sums = [s.start(); 4];
+        head::<S>(&mut sums, &twice[k - n + 1..], &x[n - 3..]);
+        let shared = &twice[k - n + 4..k.div_ceil(2)];
+        rows::<S, 4>(s, &mut sums, shared, &x[n - 3 - shared.len()..]);
+        diagonal::<S, 4>(&mut sums, x, twice, k);
+        sink.between(s, &mut sums);
+        head::<S>(&mut sums, &a[k - n + 1..], &b[n - 3..]);
+        rows::<S, 4>(s, &mut sums, &a[k - n + 4..], &b[k - n + 1..]);
+        sink.take(s, sums);
+        k += 4;
+    }
+    match 2 * n - k {
+        3 => square_and_last::<S, 3>(s, [x, twice], [a, b], sink),
+        4 => square_and_last::<S, 4>(s, [x, twice], [a, b], sink),
+        5 => square_and_last::<S, 5>(s, [x, twice], [a, b], sink),
+        _ => square_and_last::<S, 6>(s, [x, twice], [a, b], sink),
+    }
+}
+
+/// Columns `n + 2..2n` of `a * b + c * d`; the last one is empty. Pre: as [`low`], `n >= 4`.
+#[inline(always)]
+pub(super) fn products_high<S: Sums>(
+    s: &S,
+    [a, b]: [&[S::Limb]; 2],
+    [c, d]: [&[S::Limb]; 2],
+    sink: &mut impl Sink<S>,
+) {
+    let n = a.len();
+    let mut k = n + 2;
+    while k + 4 <= 2 * n {
+        let mut sums = [s.start(); 4];
+        head::<S>(&mut sums, &a[k - n + 1..], &b[n - 3..]);
+        rows::<S, 4>(s, &mut sums, &a[k - n + 4..], &b[k - n + 1..]);
+        sink.between(s, &mut sums);
+        head::<S>(&mut sums, &c[k - n + 1..], &d[n - 3..]);
+        rows::<S, 4>(s, &mut sums, &c[k - n + 4..], &d[k - n + 1..]);
+        sink.take(s, sums);
+        k += 4;
+    }
+    match 2 * n - k {
+        1 => sink.take(s, [s.start()]),
+        2 => products_last::<S, 2>(s, [a, b], [c, d], sink),
+        3 => products_last::<S, 3>(s, [a, b], [c, d], sink),
+        _ => {}
+    }
+}
+
+/// Columns `2n - C..2n` of `a * b + c * d`. Pre: `C - 1 <= n`.
+#[inline(always)]
+fn products_last<S: Sums, const C: usize>(
+    s: &S,
+    [a, b]: [&[S::Limb]; 2],
+    [c, d]: [&[S::Limb]; 2],
+    sink: &mut impl Sink<S>,
+) {
+    let mut sums = last::<S, C>(s, a, b);
+    sink.between(s, &mut sums);
+    add_last::<S, C>(&mut sums, c, d);
+    sink.take(s, sums);
+}
+
+/// Columns `2n - C..2n` of `x^2 + a * b`. Pre: `C - 1 <= n`.
+#[inline(always)]
+fn square_and_last<S: Sums, const C: usize>(
+    s: &S,
+    [x, twice]: [&[S::Limb]; 2],
+    [a, b]: [&[S::Limb]; 2],
+    sink: &mut impl Sink<S>,
+) {
+    let mut sums = square_last::<S, C>(s, x, twice);
+    sink.between(s, &mut sums);
+    add_last::<S, C>(&mut sums, a, b);
+    sink.take(s, sums);
 }
 
 /// Columns `n..2n` of `x^2`; the last one is empty. Pre: as [`square_low`].
@@ -186,14 +294,19 @@ fn square_low_block<S: Sums, const C: usize>(
 /// Columns `2n - C..2n` of `a * b`. Pre: `C - 1 <= n`.
 #[inline(always)]
 fn last<S: Sums, const C: usize>(s: &S, a: &[S::Limb], b: &[S::Limb]) -> [S::Sum; C] {
-    let (a, b) = (&a[a.len() + 1 - C..], &b[b.len() + 1 - C..]);
     let mut sums = [s.start(); C];
+    add_last::<S, C>(&mut sums, a, b);
+    sums
+}
+
+#[inline(always)]
+fn add_last<S: Sums, const C: usize>(sums: &mut [S::Sum; C], a: &[S::Limb], b: &[S::Limb]) {
+    let (a, b) = (&a[a.len() + 1 - C..], &b[b.len() + 1 - C..]);
     for (c, sum) in sums.iter_mut().enumerate().take(C - 1) {
         for i in c..C - 1 {
             S::add(sum, a[i], b[C - 2 + c - i]);
         }
     }
-    sums
 }
 
 /// Columns `2n - C..2n` of `x^2`. Pre: `C - 1 <= n`.
@@ -331,10 +444,30 @@ mod tests {
             assert_eq!(seen, expected[n - 2..], "upper columns, {n} limbs");
 
             seen.clear();
-            square_low(&Plain, &a, &twice, &mut seen);
+            products_high(&Plain, [&a, &b], [&b, &twice], &mut seen);
+            let both: Vec<_> = (n + 2..2 * n)
+                .map(|k| column(&a, &b, k) + column(&b, &twice, k))
+                .collect();
+            assert_eq!(seen, both, "two products, {n} limbs");
+
+            seen.clear();
+            square_low(&Plain, &a, &twice, n, &mut seen);
             square_high(&Plain, &a, &twice, &mut seen);
             let expected: Vec<_> = (0..2 * n).map(|k| column(&a, &a, k)).collect();
             assert_eq!(seen, expected, "square, {n} limbs");
+
+            if n >= 6 {
+                seen.clear();
+                seen.extend(square_edge(&Plain, &a, &twice));
+                assert_eq!(seen, expected[n - 2..n + 2], "edge of a square, {n} limbs");
+
+                seen.clear();
+                square_and_product_high(&Plain, [&a, &twice], [&a, &b], &mut seen);
+                let both: Vec<_> = (n + 2..2 * n)
+                    .map(|k| column(&a, &a, k) + column(&a, &b, k))
+                    .collect();
+                assert_eq!(seen, both, "square and product, {n} limbs");
+            }
         }
     }
 }

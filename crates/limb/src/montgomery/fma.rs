@@ -24,9 +24,9 @@ pub struct Fma<L: Lanes> {
     twice: Vec<L::F>,
     /// Low half of a product, then unused.
     low: Vec<L::F>,
-    /// High half of a product, not yet carried.
-    high: Vec<L::F>,
     quotient: Vec<L::F>,
+    /// The result, until it changes places with the operand.
+    out: Vec<L::F>,
 }
 
 /// Constants of the radix 2^W.
@@ -76,8 +76,8 @@ impl<L: Lanes> Drop for Fma<L> {
             &mut self.inverse,
             &mut self.twice,
             &mut self.low,
-            &mut self.high,
             &mut self.quotient,
+            &mut self.out,
         ] {
             wipe::<L>(limbs);
         }
@@ -99,7 +99,7 @@ impl<L: Lanes> Montgomery for Fma<L> {
         let bits = bit_length(moduli[0]).max(bit_length(moduli[1]));
         // Bounds: docs/fma.md. 47 bits hold up to 50 limbs, 46 bits up to 100.
         let width = if bits <= 2343 { 47 } else { 46 };
-        let limbs = ((bits + 7).div_ceil(width) as usize).max(4);
+        let limbs = ((bits + 7).div_ceil(width) as usize).max(6);
         debug_assert!(limbs <= if width == 47 { 50 } else { 100 });
         let zero = L::splat_f(0.0);
         let zeros = || vec![zero; limbs];
@@ -111,8 +111,8 @@ impl<L: Lanes> Montgomery for Fma<L> {
             inverse: zeros(),
             twice: zeros(),
             low: zeros(),
-            high: zeros(),
             quotient: zeros(),
+            out: zeros(),
         };
         let modulus = this.load(moduli);
         this.modulus.copy_from_slice(&modulus.0);
@@ -165,35 +165,44 @@ impl<L: Lanes> Montgomery for Fma<L> {
     #[inline]
     fn square(&mut self, x: &mut Residue<L>, double: &[bool]) {
         let scale = [0, 1].map(|lane| f64::from(1 + u8::from(double[lane])));
-        square(
+        // Primes of 1024, 1536 and 2048 bits.
+        let run = match self.limbs {
+            22 => square_of::<L, 22>,
+            33 => square_of::<L, 33>,
+            44 => square_of::<L, 44>,
+            _ => square::<L>,
+        };
+        run(
             &self.radix,
-            &mut x.0,
+            &x.0,
             Workspace {
                 modulus: &self.modulus,
                 inverse: &self.inverse,
                 twice: &mut self.twice,
                 low: &mut self.low,
-                high: &mut self.high,
                 quotient: &mut self.quotient,
+                out: &mut self.out,
             },
             L::load_f(scale),
         );
+        core::mem::swap(&mut x.0, &mut self.out);
     }
 
     fn multiply(&mut self, x: &mut Residue<L>, y: &Residue<L>) {
         multiply(
             &self.radix,
-            &mut x.0,
+            &x.0,
             &y.0,
             Workspace {
                 modulus: &self.modulus,
                 inverse: &self.inverse,
                 twice: &mut self.twice,
                 low: &mut self.low,
-                high: &mut self.high,
                 quotient: &mut self.quotient,
+                out: &mut self.out,
             },
         );
+        core::mem::swap(&mut x.0, &mut self.out);
     }
 
     fn reduce(&mut self, x: &mut Residue<L>) {
@@ -302,8 +311,8 @@ struct Workspace<'a, L: Lanes> {
     inverse: &'a [L::F],
     twice: &'a mut [L::F],
     low: &'a mut [L::F],
-    high: &'a mut [L::F],
     quotient: &'a mut [L::F],
+    out: &'a mut [L::F],
 }
 
 /// A column's sum in two parts, `high + low`.
@@ -348,70 +357,72 @@ impl<L: Lanes> Sums for Radix<L> {
     }
 }
 
-/// `x = scale * x^2 / R`. Never inlined: V8 replaces a function by its optimized code only when
+/// `out = scale * x^2 / R`. Never inlined: V8 replaces a function by its optimized code only when
 /// it is called anew.
 #[inline(never)]
-fn square<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], w: Workspace<'_, L>, scale: L::F) {
-    for (twice, limb) in w.twice.iter_mut().zip(&*x) {
+fn square<L: Lanes>(radix: &Radix<L>, x: &[L::F], w: Workspace<'_, L>, scale: L::F) {
+    square_body(radix, x, w, scale);
+}
+
+/// The same with a length that the compiler knows: no bounds to check in blocks (4 % of 22 limbs).
+#[inline(never)]
+fn square_of<L: Lanes, const N: usize>(
+    radix: &Radix<L>,
+    x: &[L::F],
+    w: Workspace<'_, L>,
+    scale: L::F,
+) {
+    square_body(
+        radix,
+        &x[..N],
+        Workspace {
+            modulus: &w.modulus[..N],
+            inverse: &w.inverse[..N],
+            twice: &mut w.twice[..N],
+            low: &mut w.low[..N],
+            quotient: &mut w.quotient[..N],
+            out: &mut w.out[..N],
+        },
+        scale,
+    );
+}
+
+#[inline(always)]
+fn square_body<L: Lanes>(radix: &Radix<L>, x: &[L::F], w: Workspace<'_, L>, scale: L::F) {
+    for (twice, limb) in w.twice.iter_mut().zip(x) {
         *twice = L::add_f(*limb, *limb);
     }
     let mut digits = Digits::new(radix, w.low);
-    columns::square_low(radix, x, w.twice, &mut digits);
-    columns::square_high(radix, x, w.twice, &mut digits.totals(w.high));
-    reduce_product(
-        radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, scale,
-    );
+    columns::square_low(radix, x, w.twice, x.len() - 2, &mut digits);
+    let edge = digits.finish(radix, columns::square_edge(radix, x, w.twice));
+    low_product(radix, w.low, w.inverse, w.quotient);
+    let mut result = Scaled::begin(radix, edge, w.low, w.quotient, w.modulus, scale, w.out);
+    let reduction = [&*w.quotient, w.modulus];
+    columns::square_and_product_high(radix, [x, w.twice], reduction, &mut result);
+    let split = result.split;
+    keep_last(radix, w.out, split);
 }
 
-/// `x = x * y / R`.
+/// `out = x * y / R`.
 #[inline(never)]
-fn multiply<L: Lanes>(radix: &Radix<L>, x: &mut [L::F], y: &[L::F], w: Workspace<'_, L>) {
+fn multiply<L: Lanes>(radix: &Radix<L>, x: &[L::F], y: &[L::F], w: Workspace<'_, L>) {
+    let n = x.len();
     let mut digits = Digits::new(radix, w.low);
-    columns::low(radix, x, y, &mut digits);
-    columns::high(radix, x, y, x.len(), &mut digits.totals(w.high));
+    columns::low(radix, &x[..n - 2], &y[..n - 2], &mut digits);
+    let edge = digits.finish(radix, columns::edge(radix, x, y));
+    low_product(radix, w.low, w.inverse, w.quotient);
     let one = L::splat_f(1.0);
-    reduce_product(
-        radix, x, w.modulus, w.inverse, w.low, w.high, w.quotient, one,
-    );
+    let mut result = Scaled::begin(radix, edge, w.low, w.quotient, w.modulus, one, w.out);
+    columns::products_high(radix, [x, y], [w.quotient, w.modulus], &mut result);
+    let split = result.split;
+    keep_last(radix, w.out, split);
 }
 
-/// `out = scale * (low + R * high) / R` modulo N.
-///
-/// One shot: `q = low * (-1/N) mod R`, then only the columns of `q * N` that reach past R. The
-/// carry from below is rounded from columns n-2 and n-1, since the sum is a multiple of R.
+/// The last limb keeps what its split carried.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn reduce_product<L: Lanes>(
-    radix: &Radix<L>,
-    out: &mut [L::F],
-    modulus: &[L::F],
-    inverse: &[L::F],
-    low: &[L::F],
-    high: &[L::F],
-    quotient: &mut [L::F],
-    scale: L::F,
-) {
-    let n = out.len();
-    low_product(radix, low, inverse, quotient);
-
-    let [below, last, first, second] = columns::edge(radix, quotient, modulus);
-    // low + the columns below R are a multiple of R; what they carry is rounded from the last two.
-    let sum = L::add_f(L::add_f(last.low, radix.units(below.high)), low[n - 1]);
-    let rounded = L::sub_f(L::madd(sum, radix.unit, radix.round), radix.round);
-    let mut result = Scaled {
-        scale,
-        unit: L::mul_f(radix.unit, scale),
-        round: L::mul_f(radix.negated_round, scale),
-        units: L::mul_f(scale, L::add_f(radix.units(last.high), rounded)),
-        split: radix.zero,
-        addend: high,
-        out,
-    };
-    result.take(radix, [first, second]);
-    columns::high(radix, quotient, modulus, n + 2, &mut result);
-    let carry = result.split;
-    // The last limb keeps what its split carried.
-    out[n - 1] = L::madd(carry, radix.size, out[n - 1]);
+fn keep_last<L: Lanes>(radix: &Radix<L>, out: &mut [L::F], split: L::F) {
+    let last = out.len() - 1;
+    out[last] = L::madd(split, radix.size, out[last]);
 }
 
 /// `out = a * b mod R`.
@@ -439,14 +450,25 @@ impl<'a, L: Lanes> Digits<'a, L> {
         }
     }
 
-    /// Goes over from digits to totals: what the last split carried joins the units.
+    /// Takes columns n-2 and n-1, and joins n and n+1 with the carries from below.
     #[inline(always)]
-    fn totals(self, out: &'a mut [L::F]) -> Totals<'a, L> {
-        Totals {
-            units: L::add_f(self.units, self.split),
-            out,
+    fn finish(mut self, radix: &Radix<L>, edge: [Sum<L>; 4]) -> Edge<L> {
+        let [below, last, first, second] = edge;
+        self.take(radix, [below, last]);
+        Edge {
+            totals: [
+                L::add_f(first.low, L::add_f(self.units, self.split)),
+                L::add_f(second.low, radix.units(first.high)),
+            ],
+            units: radix.units(second.high),
         }
     }
+}
+
+/// Columns n and n+1 of a product, uncarried, and the units of the latter's high part.
+struct Edge<L: Lanes> {
+    totals: [L::F; 2],
+    units: L::F,
 }
 
 impl<L: Lanes> Sink<Radix<L>> for Digits<'_, L> {
@@ -462,46 +484,86 @@ impl<L: Lanes> Sink<Radix<L>> for Digits<'_, L> {
     }
 }
 
-/// Joins each column's low part with the units from below: values up to 2^53, to be split later.
-struct Totals<'a, L: Lanes> {
-    units: L::F,
-    out: &'a mut [L::F],
-}
-
-impl<L: Lanes> Sink<Radix<L>> for Totals<'_, L> {
-    #[inline(always)]
-    fn take<const C: usize>(&mut self, radix: &Radix<L>, sums: [Sum<L>; C]) {
-        for (out, sum) in columns::next::<_, C>(&mut self.out).iter_mut().zip(sums) {
-            *out = L::add_f(sum.low, self.units);
-            self.units = radix.units(sum.high);
-        }
-    }
-}
-
-/// Adds totals to columns, scales them, and carries them into balanced digits.
+/// Scales columns and carries them into balanced digits.
 struct Scaled<'a, L: Lanes> {
     scale: L::F,
     /// 2^-W and -1.5 * 2^52, both times the scale.
     unit: L::F,
     round: L::F,
+    /// Whether the high parts of two products are too much for one sum (docs/fma.md).
+    two: bool,
+    /// The units of the first product's last column, where `two`.
+    up: L::F,
     units: L::F,
     split: L::F,
-    addend: &'a [L::F],
-    out: &'a mut [L::F],
+    rest: &'a mut [L::F],
+}
+
+impl<'a, L: Lanes> Scaled<'a, L> {
+    /// The lowest two digits of `scale * (low + R * high) / R` modulo N, of which `edge` is `high`'s beginning.
+    ///
+    /// One shot: `quotient = low * (-1/N) mod R`, then only the columns of `quotient * N` that reach past R. The
+    /// carry from below is rounded from columns n-2 and n-1, since the sum is a multiple of R.
+    #[inline(always)]
+    fn begin(
+        radix: &Radix<L>,
+        edge: Edge<L>,
+        low: &[L::F],
+        quotient: &[L::F],
+        modulus: &[L::F],
+        scale: L::F,
+        out: &'a mut [L::F],
+    ) -> Self {
+        let [below, last, mut first, mut second] = columns::edge(radix, quotient, modulus);
+        let sum = L::add_f(
+            L::add_f(last.low, radix.units(below.high)),
+            low[low.len() - 1],
+        );
+        let rounded = L::sub_f(L::madd(sum, radix.unit, radix.round), radix.round);
+        let mut this = Self {
+            scale,
+            unit: L::mul_f(radix.unit, scale),
+            round: L::mul_f(radix.negated_round, scale),
+            two: low.len() > 34,
+            up: radix.zero,
+            units: L::mul_f(scale, L::add_f(radix.units(last.high), rounded)),
+            split: radix.zero,
+            rest: out,
+        };
+        first.low = L::add_f(first.low, edge.totals[0]);
+        second.low = L::add_f(second.low, edge.totals[1]);
+        this.take(radix, [first, second]);
+        this.units = L::madd(edge.units, scale, this.units);
+        this
+    }
 }
 
 impl<L: Lanes> Sink<Radix<L>> for Scaled<'_, L> {
     #[inline(always)]
+    fn between<const C: usize>(&mut self, radix: &Radix<L>, sums: &mut [Sum<L>; C]) {
+        if self.two {
+            let mut units = radix.zero;
+            for sum in sums {
+                sum.low = L::add_f(sum.low, units);
+                units = radix.units(sum.high);
+                sum.high = radix.anchor;
+            }
+            self.up = units;
+        }
+    }
+
+    #[inline(always)]
     fn take<const C: usize>(&mut self, radix: &Radix<L>, sums: [Sum<L>; C]) {
-        let (addend, rest) = self.addend.split_at(C);
-        self.addend = rest;
-        let out = columns::next::<_, C>(&mut self.out);
-        for ((out, sum), addend) in out.iter_mut().zip(sums).zip(addend) {
-            let e = L::madd(L::add_f(sum.low, *addend), self.scale, self.units);
+        let out = columns::next::<_, C>(&mut self.rest);
+        for (out, sum) in out.iter_mut().zip(sums) {
+            let e = L::madd(sum.low, self.scale, self.units);
             self.units = L::madd(sum.high, self.unit, self.round);
             let (up, d) = radix.split(e);
             *out = L::add_f(d, self.split);
             self.split = up;
+        }
+        if self.two {
+            self.units = L::madd(self.up, self.scale, self.units);
         }
     }
 }

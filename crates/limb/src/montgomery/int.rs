@@ -357,7 +357,7 @@ fn square<L: Lanes>(x: &mut [L::I], w: Workspace<'_, L>, double: [L::I; 2]) {
     }
     let s = Words::<L>(core::marker::PhantomData);
     let mut digits = Digits::new(w.low);
-    columns::square_low(&s, x, w.twice, &mut digits);
+    columns::square_low(&s, x, w.twice, x.len(), &mut digits);
     columns::square_high(&s, x, w.twice, &mut digits.into_high(w.high));
     reduce_product::<L>(x, w.modulus, w.inverse, w.low, w.high, w.quotient, double);
 }
