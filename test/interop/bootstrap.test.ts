@@ -194,6 +194,36 @@ if (judges && postgres && !('absent' in postgres)) {
   );
 
   test(
+    'a change that is neither finished nor taken back says what it has left',
+    bounded(async () => {
+      const cluster = await postgresCluster('half');
+      const { dir, config, client } = cluster;
+      writeFileSync(join(dir, 'new-token'), 'cafe0123456789\n', { mode: 0o600 });
+      const args = ['reseal', '--new-token-file', join(dir, 'new-token'), '--timeout', '3'];
+      const run = () => k3sPki(['bootstrap', ...args, '--data-dir', dir, '--config', config]);
+      psql(
+        'half',
+        `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3600); RETURN NEW; END';
+        CREATE TRIGGER hold BEFORE INSERT ON kine FOR EACH ROW WHEN (NEW.deleted <> 0) EXECUTE FUNCTION hold()`,
+      );
+      const stuck = run();
+      assert.is(stuck.code, 1);
+      assert.match(stuck.stderr, /error: .*: canceling statement due to statement timeout/);
+      const made = await client.storageKey('cafe0123456789');
+      assert.match(stuck.stderr, `${made} was written before that and could not be taken back`);
+      assert.match(stuck.stderr, /hint: k3s-pki bootstrap doctor tells what is there now/);
+      assert.is(readdirSync(join(dir, 'server/bootstrap-backups')).length, 1);
+      psql('half', 'DROP TRIGGER hold ON kine');
+      assert.is(run().code, 0);
+      assert.equal(
+        (await client.list('/bootstrap')).map(({ key }) => key),
+        [made],
+      );
+      await cluster.stop();
+    }),
+  );
+
+  test(
     'a record that K3s changes between reading and writing: nothing is written, what was written is taken back',
     bounded(async () => {
       const { dir, client, stop } = await sqliteCluster();

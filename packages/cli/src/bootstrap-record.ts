@@ -199,7 +199,12 @@ export async function changeRecords(
       }
     } catch (error) {
       if (error instanceof DatastoreError && error.code === 'outcome-unknown') throw error;
-      await takeBack(store, done);
+      await takeBack(store, done).catch((failure: unknown) => {
+        if (!(error instanceof DatastoreError && failure instanceof DatastoreError)) throw failure;
+        const keys = done.map(({ change }) => change.key);
+        const why = { error: error.message, hint: error.mend };
+        throw new Failure([why, words.notTakenBack(where, keys, failure.what, backup)], { cause: error });
+      });
       dropBackup(backup);
       throw error;
     }

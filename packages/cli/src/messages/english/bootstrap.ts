@@ -42,6 +42,10 @@ export const bootstrapMessages = {
     error: `${where}: ${key}: the record was changed meanwhile, so nothing was written`,
     hint: 'another server or program wrote it; run again',
   }),
+  notTakenBack: (where: string, keys: readonly string[], why: string, backup: string): Message => ({
+    error: `${where}: ${keys.join(', ')} was written before that and could not be taken back: ${why}`,
+    hint: `k3s-pki bootstrap doctor tells what is there now; the records before are in ${backup}`,
+  }),
   noBackup: (root: string): Message => ({
     error: `${root}/server/bootstrap-backups: there is no backup, so this program has changed no record of this data dir`,
     hint: 'name one of another data dir with --backup',
