@@ -108,18 +108,20 @@ test('datastore endpoints: taken in, or refused without the password', async () 
   });
   await fuzz(
     'datastores opened',
-    text,
+    // Damage may move the password to where the host stands, which is shown.
+    generated,
     async (endpoint) => {
       try {
         const store = await openDatastore({ endpoint, tls: {}, server: '/nowhere', ...limits, clock: Date.now });
-        if (!/^(sqlite|unix)/.test(endpoint)) tellsNothing(store.description);
+        // The other kinds have no password.
+        if (/^(postgres|mysql)/.test(endpoint)) tellsNothing(store.description);
         await store.close();
       } catch (error) {
         assert.instance(error, DatastoreError);
         tellsNothing(`${(error as DatastoreError).message} ${(error as DatastoreError).mend}`);
       }
     },
-    { share: 0.2 },
+    { share: 0.2, kept: seeds.map((seed) => Buffer.from(seed).toString()) },
   );
 });
 

@@ -94,6 +94,8 @@ test('password files: read and written again', async () => {
       tellsNothing((error as Error).message);
       return;
     }
+    // Go's reader makes LF of CR LF, within quotes too; its writer leaves both.
+    if (rows.flat().some((value) => value.includes('\r'))) return;
     assert.equal(parsePasswd(formatPasswd(rows)), rows);
   };
   // The last two took the square of their length, and the whole stack.

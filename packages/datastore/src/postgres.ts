@@ -29,7 +29,8 @@ export function openPostgres(dsn: PostgresDsn, files: TlsFiles, limits: Limits, 
     throw new DatastoreError(
       'settings',
       'the datastore endpoint',
-      `sslmode=${mode} is not one of ${sslModes.join(', ')}`,
+      // Not the value: where the endpoint is mixed up, a password is in it.
+      `its sslmode is not one of ${sslModes.join(', ')}`,
       'write it as K3s takes it, such as ?sslmode=verify-full',
     );
   }
