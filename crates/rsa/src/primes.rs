@@ -10,7 +10,7 @@ pub(crate) struct SmallPrimes(pub(crate) Groups);
 
 /// Bounds by size of the prime searched for, in bits. A bound twice as large saves 5 % of the
 /// tests; the time of a key is flat within a factor of two around each of these.
-const BOUNDS: [(u32, u32); 3] = [(1280, 1 << 19), (1792, 1 << 19), (u32::MAX, 1 << 20)];
+const BOUNDS: [(u32, u32); 2] = [(1280, 1 << 19), (u32::MAX, 1 << 20)];
 
 /// Saves 3 ms of a fresh process's first key, and costs 9 tests of 0.2 ms.
 const FIRST_BOUND: u32 = 1 << 15;
@@ -23,11 +23,8 @@ impl SmallPrimes {
     pub(crate) fn for_size(bits: u32) -> &'static Self {
         static FIRST: OnceLock<SmallPrimes> = OnceLock::new();
         static SIEVES: AtomicU32 = AtomicU32::new(0);
-        static TABLES: [OnceLock<SmallPrimes>; 3] = [const { OnceLock::new() }; 3];
-        let i = BOUNDS
-            .iter()
-            .position(|(most, _)| bits <= *most)
-            .unwrap_or(2);
+        static TABLES: [OnceLock<SmallPrimes>; 2] = [const { OnceLock::new() }; 2];
+        let i = usize::from(bits > BOUNDS[0].0);
         if i == 0 && SIEVES.fetch_add(1, Ordering::Relaxed) < 2 {
             return FIRST.get_or_init(|| Self::up_to(FIRST_BOUND));
         }

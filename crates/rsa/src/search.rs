@@ -1,5 +1,6 @@
 //! The search for primes and for key pairs, in bounded steps.
 
+use limb::montgomery::bit_length;
 use zeroize::Zeroizing;
 
 use crate::key::KeyPair;
@@ -306,17 +307,11 @@ impl Trial {
         lanes: Chosen,
         rng: &mut dyn Random,
     ) -> Result<Self, RsaError> {
-        let mut bases = Vec::new();
-        for _ in 0..rounds {
-            for (i, number) in numbers.iter().enumerate() {
-                bases.push((i, base_below(number, rng)?));
-            }
-        }
         Ok(Self {
             lanes,
             passed: vec![true; numbers.len()],
+            rounds: draw_bases(&numbers, rounds, rng)?,
             numbers,
-            rounds: bases,
             next: 0,
         })
     }
@@ -359,15 +354,29 @@ impl Trial {
     }
 }
 
-/// A uniform number below `modulus`. 0 and +-1 have a chance of 2^-1020 and are not excluded.
-fn base_below(modulus: &Words, rng: &mut dyn Random) -> Result<Words, RsaError> {
-    let bits = limb::montgomery::bit_length(modulus);
-    let mut bytes = Zeroizing::new(vec![0u8; (bits / 8) as usize]);
-    loop {
-        rng.fill(&mut bytes)?;
-        let words = words_from_be(&bytes);
-        if words.iter().rev().lt(modulus.iter().rev()) {
-            return Ok(words);
-        }
+/// Uniform numbers below each number, `rounds` for each, number after number in every round.
+///
+/// 0 and +-1 have a chance of 2^-1020 and are not excluded. All are drawn at once, and one that is
+/// too large is drawn again by itself: asking Node for a few bytes takes as long as for some thousand.
+fn draw_bases(
+    numbers: &[Words],
+    rounds: usize,
+    rng: &mut dyn Random,
+) -> Result<Vec<(usize, Words)>, RsaError> {
+    let length = numbers.first().map_or(0, |n| bit_length(n) / 8) as usize;
+    let mut bytes = Zeroizing::new(vec![0u8; rounds * numbers.len() * length]);
+    rng.fill(&mut bytes)?;
+    let mut bases = Vec::with_capacity(rounds * numbers.len());
+    for (at, bytes) in bytes.chunks_exact_mut(length).enumerate() {
+        let i = at % numbers.len();
+        let base = loop {
+            let words = words_from_be(bytes);
+            if words.iter().rev().lt(numbers[i].iter().rev()) {
+                break words;
+            }
+            rng.fill(bytes)?;
+        };
+        bases.push((i, base));
     }
+    Ok(bases)
 }
