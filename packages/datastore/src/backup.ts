@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf, DatastoreError, firstLine } from './error.ts';
+import { codeOf, DatastoreError, firstLine, readFailure } from './error.ts';
 import type { Entry } from './types.ts';
 
 /** What a change found and made, so that it can be undone. Values are sealed: the file is worth what the datastore is. */
@@ -139,7 +139,7 @@ export function readBackup(path: string): Backup {
     };
   } catch (error) {
     // The system's own words only: a parser's message quotes the text.
-    const what = codeOf(error) === '' ? 'not a backup of bootstrap data' : firstLine(error);
+    const what = codeOf(error) === '' ? 'not a backup of bootstrap data' : readFailure(error);
     throw new DatastoreError('failed', path, what, 'name a file of the folder bootstrap-backups', error);
   }
 }

@@ -53,6 +53,16 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
+/** Why a file cannot be read. */
+export function readFailure(error: unknown): string {
+  const words: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'no permission to read it',
+    EISDIR: 'a folder, not a file',
+  };
+  return words[codeOf(error)] ?? firstLine(error);
+}
+
 /** What a failed connection says, by the system's error code; undefined for any other failure. */
 export function connectionFailure(where: string, error: unknown): DatastoreError | undefined {
   const code = codeOf(error);

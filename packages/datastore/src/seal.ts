@@ -67,6 +67,7 @@ export function sealedParts(record: Uint8Array): SealedParts {
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) {
     throw new SealError('malformed', 'not a sealed record: no base64 after the salt');
   }
+  if (base64.length % 4 !== 0) throw new SealError('malformed', 'not a sealed record: it may have been cut off');
   const sealed = Buffer.from(base64, 'base64');
   if (sealed.length < nonceBytes + tagBytes) {
     throw new SealError('malformed', 'not a sealed record: too short, it may have been cut off');

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { DatastoreError, firstLine } from './error.ts';
+import { DatastoreError, readFailure } from './error.ts';
 
 /** Files of a TLS connection, as K3s's `--datastore-cafile`, `--datastore-certfile`, `--datastore-keyfile` name them. */
 export interface TlsFiles {
@@ -69,9 +69,7 @@ function read(file: string | undefined): Buffer | undefined {
   try {
     return readFileSync(file);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const what =
-      { ENOENT: 'there is no such file', EACCES: 'no permission to read it' }[code ?? ''] ?? firstLine(error);
-    throw new DatastoreError('settings', file, what, 'it is named for the TLS connection to the datastore', error);
+    const mend = 'it is named for the TLS connection to the datastore';
+    throw new DatastoreError('settings', file, readFailure(error), mend, error);
   }
 }

@@ -56,6 +56,13 @@ test('what is no record is refused as such', async () => {
   for (const text of ['', 'abc', 'abc:', 'abc:!!!!', `abc:${Buffer.alloc(27).toString('base64')}`]) {
     assert.is((await fails(bytes(text), 'token')).code, 'malformed', text);
   }
+  // Node's decoder would take the rest; Go's does not.
+  const record = Buffer.from(await seal(bytes('document'), 'token', randomBytes)).toString();
+  for (const cut of [1, 2, 3]) {
+    const error = await fails(bytes(record.slice(0, -cut)), 'token');
+    assert.is(error.code, 'malformed');
+    assert.match(error.message, /cut off/);
+  }
 });
 
 test.run();
