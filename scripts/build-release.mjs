@@ -206,16 +206,20 @@ function trimModules({ onResolve, onLoad, resolve: find }) {
   });
 }
 
-/** By name, the file that each export of a package comes from. */
+/** By name, the file that each export of a package comes from. Found by what is exported, for a file may have other exports
+ *  under a name that the package has from elsewhere. */
 function homesIn(name) {
   const folder = join(workspace, 'packages', name, 'src');
+  const list = join(folder, `${name}.ts`);
   const look = async () => {
-    const files = [...readFileSync(join(folder, `${name}.ts`), 'utf8').matchAll(/ from '\.\/([^']+)';/g)];
-    const exported = files.map(async ([, file]) => {
-      const path = join(folder, file);
-      return Object.keys(await import(pathToFileURL(path).href)).map((each) => [each, path]);
-    });
-    return new Map((await Promise.all(exported)).flat());
+    const exported = await import(pathToFileURL(list).href);
+    const files = [...readFileSync(list, 'utf8').matchAll(/ from '\.\/([^']+)';/g)].map(([, file]) =>
+      join(folder, file),
+    );
+    const modules = await Promise.all(files.map(async (path) => [path, await import(pathToFileURL(path).href)]));
+    const homeOf = (each) =>
+      modules.find(([, module]) => each in module && module[each] === exported[each])?.[0] ?? list;
+    return new Map(Object.keys(exported).map((each) => [each, homeOf(each)]));
   };
   homes.set(name, homes.get(name) ?? look());
   return homes.get(name);
