@@ -425,7 +425,7 @@ for (const sign of ['server/db/state.db', 'server/token', 'server/cred/passwd'])
     const before = tree(dir);
     const run = k3sPki([command, '--data-dir', dir, ...fastKeys]);
     assert.is(run.code, 1);
-    assert.match(run.stderr, /rotate-ca --path=/);
+    assert.match(run.stderr, /k3s-pki certificate rotate-ca --path /);
     assert.equal(tree(dir), before);
     assert.is(k3sPki([command, '--data-dir', dir, ...fastKeys, '--force']).code, 0);
   });
